@@ -1,0 +1,296 @@
+"""Typed settings: every option of every command, with its default, once.
+
+Order: the defaults here < a TOML file (`--config`) < the flags. The command line
+is built from these classes (`cli.options`), so a flag's help, type and default
+are the ones below. An unknown key, a wrong type or a value out of range is a
+`UsageError` that names the key and the value.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from liveclf.errors import UsageError
+
+_SI = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_QUANTITY = re.compile(r"([-+]?[\d_]*\.?\d+(?:e[-+]?\d+)?)\s*([kmg]?)(?:hz|sps)?", re.IGNORECASE)
+_DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+
+
+class Hertz(float):
+    """A frequency or rate in Hz; as text also 433.92M, 250k, 1.2GHz, 433e6."""
+
+    @classmethod
+    def parse(cls, value: Any) -> Hertz:
+        """Read a number or its text form.
+
+        Raises:
+            ValueError: It is neither.
+        """
+        if isinstance(value, str):
+            if not (match := _QUANTITY.fullmatch(value.strip())):
+                raise ValueError("a frequency such as 433.92M, 250k or 433920000")
+            value = float(match[1]) * _SI[match[2].lower()]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("a frequency such as 433.92M, 250k or 433920000")
+        return cls(value)
+
+
+class Seconds(float):
+    """A duration in seconds; as text also 1h23m, 90s, 250ms."""
+
+    @classmethod
+    def parse(cls, value: Any) -> Seconds:
+        """Read a number or its text form.
+
+        Raises:
+            ValueError: It is neither.
+        """
+        wanted = "a duration such as 2.5, 250ms or 1h23m"
+        if isinstance(value, str):
+            text = value.strip().lower()
+            match = _DURATION.fullmatch(text)
+            if text and match:
+                parts = (float(part or 0) for part in match.groups())
+                value = sum(n * s for n, s in zip(parts, (3600, 60, 1, 1e-3), strict=True))
+            else:
+                try:
+                    value = float(text)
+                except ValueError:
+                    raise ValueError(wanted) from None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            raise ValueError(wanted)
+        return cls(value)
+
+
+class Count(int):
+    """A number of samples; as text also 250k, 1e6, 2M."""
+
+    @classmethod
+    def parse(cls, value: Any) -> Count:
+        """Read a number or its text form.
+
+        Raises:
+            ValueError: It is neither, or not a positive whole number.
+        """
+        if isinstance(value, str):
+            value = float(Hertz.parse(value))
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
+            raise ValueError("a count such as 100000, 250k or 1e6")
+        return cls(value)
+
+
+_PARSED = (Hertz, Seconds, Count)
+
+Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of a configuration file."""
+
+
+def option(text: str, *flags: str, metavar: str = "", **limits: Any) -> Meta:
+    """Describe a setting: its help, its flags and its limits (ge, gt, le, ...)."""
+    return Meta(description=text, extra={"flags": flags, "metavar": metavar}, **limits)
+
+
+class SourceSettings(Section):
+    """Where the samples come from."""
+
+    path: Annotated[str, option("recording to replay, - for standard input; none: the one in the package")] = ""
+    format: Annotated[str | None, option("sample format, over ending and header", "--format", metavar="cu8|cs16|...")] = None
+    rate_hz: Annotated[Hertz | None, option("sample rate, over file name and header", "--rate", "-s", metavar="HZ")] = None
+    center_hz: Annotated[Hertz | None, option("centre frequency, over file name and header", "--freq", "-f", metavar="HZ")] = None
+    start_s: Annotated[Seconds, option("begin this far into the recording", "--start", metavar="TIME")] = Seconds(0)
+    duration_s: Annotated[Seconds | None, option("end after this much of the recording", "--duration", "-T", metavar="TIME")] = None
+    samples: Annotated[Count | None, option("end after this many samples", "-n", "--samples", metavar="N")] = None
+    loop: Annotated[bool, option("begin again at the end, for ever", "--loop")] = False
+    realtime: Annotated[bool, option("deliver samples at the recording's rate, like a radio", "--realtime")] = False
+    decimate: Annotated[int, option("low-pass and keep one sample of N", "--decimate", metavar="N", ge=1, le=4096)] = 1
+    checksum: Annotated[bool, option("verify the SHA-512 of a SigMF recording before replaying it", "--checksum")] = True
+
+
+class WindowSettings(Section):
+    """How the stream is cut."""
+
+    hop: Annotated[Positive | None, option("samples from one window to the next; none: the window length", "--hop", metavar="N")] = None
+
+
+class ModelSettings(Section):
+    """Which network, and how it runs."""
+
+    bundle: Annotated[str, option("name of a bundle in the package, or a bundle folder", "--model", "-m", metavar="NAME|DIR")] = "auto"
+    engine: Annotated[str, option("what runs the network: auto, onnx or keras", "--engine", metavar="NAME")] = "auto"
+    precision: Annotated[str, option("which weights: auto, fp32 or int8", "--precision", metavar="NAME")] = "auto"
+    threads: Annotated[int, option("threads of the engine; 0: one a core", "--threads", metavar="N", ge=0)] = 0
+    batch: Annotated[int, option("most windows per call of the network", "--batch", metavar="N", ge=1, le=4096)] = 128
+    max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
+
+
+class OutputSettings(Section):
+    """What is written, and where."""
+
+    to: Annotated[tuple[str, ...], option("KIND[:FILE], may be given several times; auto: a table on a terminal, JSON lines into a pipe", "--output", "-o", metavar="KIND[:FILE]")] = ("auto",)
+    top_k: Annotated[int, option("classes listed per record", "--top-k", metavar="K", ge=1, le=100)] = 3
+    min_probability: Annotated[float, option("below this the label is 'unknown'", "--min-probability", metavar="P", ge=0, le=1)] = 0.0
+    stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
+
+
+class RunSettings(Section):
+    """Everything `liveclf run` can be told."""
+
+    source: SourceSettings = SourceSettings()
+    window: WindowSettings = WindowSettings()
+    model: ModelSettings = ModelSettings()
+    output: OutputSettings = OutputSettings()
+
+
+class NetworkSettings(Section):
+    """The network to train."""
+
+    preset: Annotated[str, option("vgg16, vgg16-slim or vgg16-classic", "--preset", metavar="NAME")] = "vgg16-slim"
+    width: Annotated[Share | None, option("channels over those of VGG16; none: the preset's own", "--width", metavar="W")] = None
+
+
+class FitSettings(Section):
+    """How it is trained."""
+
+    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1)] = 6000
+    batch: Annotated[int, option("windows per step", "--batch", metavar="N", ge=2)] = 256
+    epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1)] = 200
+    learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0)] = 2e-3
+    warmup_steps: Annotated[int, option("steps of linear warm-up", "--warmup", metavar="N", ge=0)] = 200
+    weight_decay: Annotated[float, option("of AdamW", "--weight-decay", metavar="WD", ge=0)] = 1e-3
+    clip_norm: Annotated[float, option("largest norm of a step's gradient", "--clip-norm", metavar="C", gt=0)] = 1.0
+    label_smoothing: Annotated[float, option("share of the label spread over all classes", "--label-smoothing", metavar="E", ge=0, lt=1)] = 0.02
+    average: Annotated[float, option("momentum of the weight average", "--average", metavar="M", ge=0, lt=1)] = 0.998
+    seed: Annotated[int, option("seed of data and weights", "--seed", metavar="N", ge=0)] = 1
+
+
+class DataSettings(Section):
+    """What it is trained on."""
+
+    snr_min_db: Annotated[float, option("lowest SNR made", "--snr-min", metavar="DB")] = -6.0
+    snr_max_db: Annotated[float, option("highest SNR made", "--snr-max", metavar="DB")] = 30.0
+    pool_windows: Annotated[int, option("windows kept in memory", "--pool", metavar="N", ge=1024)] = 131072
+    reuse: Annotated[float, option("how often a window is seen before it is replaced by a new one", "--reuse", metavar="R", ge=1)] = 3.0
+    workers: Annotated[int, option("processes that make windows", "--workers", metavar="N", ge=1)] = 1
+    heldout_windows: Annotated[int, option("windows of another seed for validation and calibration", "--heldout", metavar="N", ge=512)] = 6000
+
+
+class TrainSettings(Section):
+    """Everything `liveclf train` can be told."""
+
+    run: Annotated[str, option("folder of the run; none: a new one in runs/", "--run", metavar="DIR")] = ""
+    resume: Annotated[bool, option("go on from the last checkpoint of --run", "--resume")] = False
+    network: NetworkSettings = NetworkSettings()
+    fit: FitSettings = FitSettings()
+    data: DataSettings = DataSettings()
+
+
+SettingsT = TypeVar("SettingsT", bound=Section)
+
+
+def load(cls: type[SettingsT], file: Path | None, flags: dict[str, Any]) -> SettingsT:
+    """Merge defaults, file and flags.
+
+    Args:
+        cls: The settings class of the command.
+        file: TOML file, or None.
+        flags: Nested values from the command line, already of the right type.
+
+    Raises:
+        UsageError: The file is not there or not TOML, a key is unknown, a value
+            has the wrong type or is out of range.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"Configuration {file} cannot be read: {error.strerror}.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"Configuration {file} is not valid TOML: {error}.") from None
+        _convert(values, cls, f" in {file}")  # so that a fault in it is not blamed on a flag
+    return _convert(_merge(values, flags), cls, "")
+
+
+def to_toml(settings: Section) -> str:
+    """Write settings as a file that `load` reads back; unset options are left out."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_none(msgspec.to_builtins(settings, enc_hook=_plain)))
+
+
+def parse_value(text: str, kind: Any) -> Any:
+    """Read one value from the command line.
+
+    Args:
+        text: What the user typed.
+        kind: The annotated type of the field.
+
+    Raises:
+        ValueError: It does not fit; the message says what is wanted.
+    """
+    try:
+        return msgspec.convert(text, kind, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ValueError(_lower_first(str(error))) from None
+
+
+def _convert(values: dict[str, Any], cls: type[SettingsT], where: str) -> SettingsT:
+    try:
+        return msgspec.convert(values, cls, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `")
+        keys = [key for key in path.rstrip("`").removeprefix("$").split(".") if key]
+        value: Any = values
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else value
+        name = ".".join(keys)
+        got = "" if not keys or isinstance(value, dict) else f" = {value!r}"
+        about = f"{name}{got}" if name else "the top level"
+        raise UsageError(f"Configuration{where}: {about}: {_lower_first(text)}.") from None
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind in _PARSED:
+        try:
+            return kind.parse(value)
+        except ValueError as error:
+            raise ValueError(f"Expected {error}, got {value!r}") from None
+    raise NotImplementedError(kind)
+
+
+def _plain(value: Any) -> Any:
+    for kind in (int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    raise NotImplementedError(type(value))
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

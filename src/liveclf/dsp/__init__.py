@@ -1,0 +1,1 @@
+"""Signal processing on arrays: no I/O, no threads, no clocks, no Keras."""

@@ -1,0 +1,92 @@
+"""The seams of the program: what a source, an engine and a sink have to offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveclf.records import Block, Detections, FloatArray, StreamInfo
+
+
+class Source(Protocol):
+    """Anything that delivers samples."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What is known before the first sample."""
+        ...
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks in stream order until the end.
+
+        Raises:
+            SourceError: The stream broke; blocks already yielded stay valid.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what is held; `blocks` ends soon after. May be called twice."""
+        ...
+
+
+class Engine(Protocol):
+    """Anything that runs a trained network."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it, such as "onnx int8, 2 threads"."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Most windows per call; fewer are padded inside to a fixed shape."""
+        ...
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Run the network.
+
+        Args:
+            x: Windows, shape (n <= batch_size, 2, window) float32, unit mean power.
+
+        Returns:
+            Logits, shape (n, n_classes) float32.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Anything that takes detections; each runs on its own thread."""
+
+    def write(self, detections: Detections) -> None:
+        """Take one batch, in stream order.
+
+        Raises:
+            SinkError: It could not be written.
+        """
+        ...
+
+    def close(self, summary: dict[str, Any]) -> None:
+        """Write what is held back and release everything.
+
+        Args:
+            summary: The figures of the whole run, plain numbers and strings.
+        """
+        ...
+
+
+class Stage(Protocol):
+    """A step on the sample stream: state only, no I/O and no clock."""
+
+    def push(self, block: Block) -> Iterator[Block]:
+        """Take one block and yield what is ready."""
+        ...
+
+    def flush(self) -> Iterator[Block]:
+        """Yield what is left at the end of the stream."""
+        ...
+
+
+BoolArray = NDArray[np.bool_]
