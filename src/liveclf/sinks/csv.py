@@ -1,0 +1,62 @@
+"""Comma-separated values: a header, then one `Detection` a line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields
+from typing import Any
+
+from liveclf.records import Detection, Detections
+from liveclf.sinks.stream import ByteStream
+
+COLUMNS = tuple(field.name for field in fields(Detection))
+
+
+class CsvSink:
+    """Writes each batch as CSV lines, in one piece.
+
+    The columns are the fields of the record. `top` is written as
+    `BPSK:0.91 QPSK:0.05`; a value that is not known is an empty cell.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._has_header = False
+
+    def write(self, detections: Detections) -> None:
+        """Write one batch.
+
+        Raises:
+            BrokenPipeError: The reader has gone.
+            SinkError: It could not be written.
+        """
+        self._write([_cells(row) for row in detections.rows()])
+
+    def close(self, summary: dict[str, Any]) -> None:
+        """Close the file; one without records still has its header."""
+        try:
+            self._write([])
+        finally:
+            self._stream.close()
+
+    def _write(self, rows: list[list[object]]) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        if not self._has_header:
+            writer.writerow(COLUMNS)
+        writer.writerows(rows)
+        self._stream.write(text.getvalue().encode())
+        self._has_header = True
+
+
+def _cells(row: Detection) -> list[object]:
+    return [_cell(getattr(row, name)) for name in COLUMNS]
+
+
+def _cell(value: Any) -> object:
+    if isinstance(value, float):
+        return value if value - value == 0 else None  # neither NaN nor infinite
+    if isinstance(value, list):
+        return " ".join(f"{label}:{probability}" for label, probability in value)
+    return value

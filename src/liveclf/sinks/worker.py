@@ -1,0 +1,248 @@
+"""Each sink on its own thread, so that one that blocks or fails stops nothing.
+
+    pipeline --submit--> [ bounded queue ] --thread--> sink.write
+
+A live source does not wait: when the queue is full, the batch is dropped and
+counted. A replay can wait, and does so for a while, so that a reader that is
+merely slow loses nothing. Whatever happens, written + dropped = submitted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from liveclf.errors import SinkError
+from liveclf.protocols import Sink
+from liveclf.records import Detections
+
+QUEUE_BATCHES = 64
+REPLAY_WAIT_S = 5.0
+CLOSE_LIMIT_S = 5.0
+REDRAW_S = 0.2
+_POLL_S = 0.05
+
+State = Literal["ok", "closed", "failed", "stalled"]
+
+_log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Redrawn(Protocol):
+    """A sink that also shows something while no batch comes."""
+
+    def redraw(self) -> None:
+        """Show what changed since the last time; called several times a second."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SinkReport:
+    """What became of one output.
+
+    Attributes:
+        name: The output, such as "jsonl:out.jsonl".
+        n_written: Records written in full.
+        n_dropped: Records submitted and not known to be written.
+        state: "ok"; "closed" by its reader, which is no error; "failed"; or
+            "stalled", still blocked in a write when the run ended.
+        message: A sentence where there is something to say, else empty.
+    """
+
+    name: str
+    n_written: int
+    n_dropped: int
+    state: State
+    message: str
+
+
+class Worker:
+    """Runs one sink on a daemon thread behind a bounded queue."""
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        *,
+        is_live: bool,
+        depth_batches: int = QUEUE_BATCHES,
+        wait_s: float = REPLAY_WAIT_S,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            name: How messages call the output.
+            sink: What writes.
+            is_live: Whether the source will not wait for us.
+            depth_batches: Batches that may queue.
+            wait_s: Longest wait for room in the queue, on a replay.
+        """
+        self.name = name
+        self.state: State = "ok"
+        self._sink = sink
+        self._queue: queue.Queue[Detections | None] = queue.Queue(depth_batches)
+        self._can_wait = not is_live
+        self._wait_s = wait_s
+        self._message = ""
+        self._is_stalled = False
+        # Each counter is changed by one thread only, so none needs a lock.
+        self._n_submitted = 0
+        self._n_written = 0
+        self._summary: dict[str, Any] | None = None
+        self._finished_s = self._progress_s = 0.0
+        self._is_abandoned = False
+        self._thread = Thread(target=self._run, name=f"sink {name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, detections: Detections) -> None:
+        """Hand over one batch; never fails, and waits at most `wait_s`."""
+        self._n_submitted += len(detections)
+        if self.state != "ok" or not len(detections):
+            return
+        try:
+            self._put(detections)
+        except queue.Full:
+            if not self._message:
+                self._message = f"{self.name} is slower than the stream; some records were dropped."
+                _log.warning("%s", self._message)
+            self._is_stalled = True
+        else:
+            self._is_stalled = False
+
+    def stop_waiting(self) -> None:
+        """Wait for a slow reader no longer: the user asked to end."""
+        self._can_wait = False
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Ask for the end once the queue is empty; `join` waits for it."""
+        self._finished_s = time.monotonic()
+        self._summary = summary
+        # If the queue is full the thread is awake, and sees `_summary` after its next batch.
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(None)
+
+    def join(self, limit_s: float) -> SinkReport:
+        """Wait for the end, within limits, and say what became of the output.
+
+        Args:
+            limit_s: Seconds since `finish`; on a replay, since the sink last
+                finished a batch, so that a slow reader still gets everything.
+        """
+        while self._thread.is_alive():
+            self._thread.join(_POLL_S)
+            since_s = max(self._finished_s, self._progress_s if self._can_wait else 0.0)
+            if time.monotonic() - since_s >= limit_s:
+                break
+        self._is_abandoned = self._thread.is_alive()
+        n_dropped = self._n_submitted - self._n_written
+        if self._is_abandoned and self.state == "ok":
+            lost = f"; its last {n_dropped} records may be missing" if n_dropped else ""
+            message = f"{self.name} was still blocked when the run ended{lost}."
+            return SinkReport(self.name, self._n_written, n_dropped, "stalled", message)
+        return SinkReport(self.name, self._n_written, n_dropped, self.state, self._message)
+
+    def _put(self, detections: Detections) -> None:
+        give_up_s = time.monotonic() + self._wait_s
+        while self._can_wait and not self._is_stalled and self.state == "ok":
+            left_s = give_up_s - time.monotonic()
+            if left_s <= 0:
+                break
+            try:  # in short waits, so that stop_waiting() is noticed
+                return self._queue.put(detections, timeout=min(left_s, _POLL_S))
+            except queue.Full:
+                continue
+        self._queue.put_nowait(detections)
+
+    def _run(self) -> None:
+        while (detections := self._next()) is not None:
+            if self._attempt(self._sink.write, detections):
+                self._n_written += len(detections)
+            self._progress_s = time.monotonic()
+        # At once after a failure too: a dead table must not keep the terminal.
+        self._attempt(self._sink.close, self._summary or {})
+
+    def _next(self) -> Detections | None:
+        """Wait for a batch; None is the end."""
+        sink = self._sink
+        while self._is_wanted():
+            if not isinstance(sink, Redrawn):
+                return self._queue.get()
+            try:
+                return self._queue.get(timeout=REDRAW_S)
+            except queue.Empty:
+                self._attempt(sink.redraw)
+        return None
+
+    def _is_wanted(self) -> bool:
+        if self.state != "ok" or self._is_abandoned:
+            return False
+        return self._summary is None or not self._queue.empty()
+
+    def _attempt(self, action: Callable[..., None], *arguments: Any) -> bool:
+        """Call into the sink; whatever it raises ends the output, not the thread."""
+        try:
+            action(*arguments)
+        except BrokenPipeError:
+            self._end("closed", f"{self.name} was closed by its reader.")
+        except SinkError as error:
+            self._end("failed", str(error))
+        except Exception as error:  # a fault in one sink must not end the run
+            self._end("failed", f"{self.name} failed: {type(error).__name__}: {error}.")
+        else:
+            return True
+        return False
+
+    def _end(self, state: State, message: str) -> None:
+        if self.state != "ok":
+            return  # the first reason is the one that counts
+        self._message = message
+        self.state = state
+        if state == "failed":
+            _log.error("%s", message)
+
+
+class FanOut:
+    """Hands every batch to all outputs."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = tuple(workers)
+        self._reports: tuple[SinkReport, ...] | None = None
+
+    @property
+    def all_closed(self) -> bool:
+        """Whether no output takes records any more: going on would be for nothing."""
+        return bool(self._workers) and all(w.state != "ok" for w in self._workers)
+
+    def write(self, detections: Detections) -> None:
+        """Hand over one batch; see `Worker.submit`."""
+        for worker in self._workers:
+            worker.submit(detections)
+
+    def stop_waiting(self) -> None:
+        """Wait for slow readers no longer; safe in a signal handler."""
+        for worker in self._workers:
+            worker.stop_waiting()
+
+    def close(
+        self, summary: dict[str, Any], limit_s: float = CLOSE_LIMIT_S
+    ) -> tuple[SinkReport, ...]:
+        """Let every output finish, within limits. A second call does nothing.
+
+        Args:
+            summary: The figures of the whole run, handed to each sink.
+            limit_s: See `Worker.join`.
+
+        Returns:
+            What became of each output, in the order they were given.
+        """
+        if self._reports is None:
+            for worker in self._workers:
+                worker.finish(summary)
+            self._reports = tuple(worker.join(limit_s) for worker in self._workers)
+        return self._reports

@@ -1,0 +1,74 @@
+"""Batches of detections to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from liveclf.records import Detections, StreamInfo
+
+CLASSES = ("BPSK", "QPSK", "2FSK", "AM-DSB-SC")
+FAMILIES = ("PSK", "FSK", "AM")
+WINDOW = 1024
+
+Make = Callable[..., Detections]
+Cut = Callable[[Detections, slice], Detections]
+
+
+def make_detections(n: int, start: int = 0, seed: int = 1, **columns: Any) -> Detections:
+    """Make `n` consecutive windows; a column given as a scalar is repeated."""
+    rng = np.random.default_rng(seed)
+    top = rng.dirichlet(np.ones(3), n).astype(np.float32)
+    values: dict[str, Any] = {
+        "start_sample": start + WINDOW * np.arange(n, dtype=np.int64),
+        "gap_before": rng.integers(0, 3, n),
+        "sample_rate_hz": 2.4e6,
+        "center_hz": 433.92e6,
+        "epoch_s": 1.7e9,
+        "power_dbfs": rng.normal(-30, 3, n).astype(np.float32),
+        "level_db": np.where(rng.random(n) < 0.3, np.nan, 9.5).astype(np.float32),
+        "latency_s": rng.random(n),
+        "label": rng.integers(-1, len(CLASSES), n),
+        "family": rng.integers(-1, len(FAMILIES), n),
+        "probability": top.max(axis=1),
+        "family_probability": rng.random(n).astype(np.float32),
+        "top_label": rng.integers(0, len(CLASSES), (n, 3)),
+        "top_probability": top,
+        "truth": rng.integers(-1, 2, n),
+    }
+    values |= columns
+    values = {k: np.full(n, v) if np.ndim(v) == 0 else np.asarray(v) for k, v in values.items()}
+    return Detections(
+        **values,
+        window_samples=WINDOW,
+        class_names=CLASSES,
+        family_names=FAMILIES,
+        truth_names=("bpsk", "ook"),
+    )
+
+
+def cut_detections(detections: Detections, rows: slice) -> Detections:
+    """Return some of the records."""
+    arrays = [
+        f.name for f in fields(detections) if isinstance(getattr(detections, f.name), np.ndarray)
+    ]
+    return replace(detections, **{name: getattr(detections, name)[rows] for name in arrays})
+
+
+@pytest.fixture(scope="session")
+def make() -> Make:
+    return make_detections
+
+
+@pytest.fixture(scope="session")
+def cut() -> Cut:
+    return cut_detections
+
+
+@pytest.fixture(scope="session")
+def info() -> StreamInfo:
+    return StreamInfo("demo.cu8", "cu8", 2.4e6, 433.92e6, None, False)

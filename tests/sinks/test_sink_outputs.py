@@ -1,0 +1,148 @@
+"""--output: what is understood, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from liveclf.errors import SinkError, UsageError
+from liveclf.records import StreamInfo
+from liveclf.sinks import SINKS, Output, open_sinks, parse_outputs
+
+
+def test_each_form_is_understood():
+    assert parse_outputs(["jsonl", "csv:a:b.csv", "null", "null"]) == [
+        Output("jsonl", "jsonl", None),
+        Output("csv:a:b.csv", "csv", Path("a:b.csv")),
+        Output("null", "null", None),
+        Output("null", "null", None),
+    ]
+    assert parse_outputs(["csv:-"]) == [Output("csv", "csv", None)]
+    assert parse_outputs(["csv:~/x.csv"])[0].file == Path.home() / "x.csv"
+    assert parse_outputs([]) == []
+
+
+@pytest.mark.parametrize(("is_terminal", "kind"), [(True, "table"), (False, "jsonl")])
+def test_auto_is_a_table_for_a_person_and_json_lines_for_a_program(monkeypatch, is_terminal, kind):
+    stdout = io.StringIO()
+    stdout.isatty = lambda: is_terminal
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert parse_outputs(["auto"]) == [Output(kind, kind, None)]
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        ["xml"],
+        ["xml:a.xml"],
+        ["out.jsonl"],
+        [""],
+        ["table:a"],
+        ["null:a"],
+        ["auto:a"],
+        ["jsonl:"],
+        ["JSONL"],
+    ],
+)
+def test_what_is_not_understood_is_named(outputs):
+    with pytest.raises(UsageError, match="--output") as caught:
+        parse_outputs(outputs)
+    assert repr(outputs[0]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        ["jsonl", "csv"],
+        ["table", "jsonl"],
+        ["auto", "table"],
+        ["jsonl", "csv:-"],
+        ["jsonl:a", "csv:a"],
+        ["jsonl:a", "csv:./b/../a"],
+    ],
+)
+def test_two_outputs_to_one_place_are_refused_naming_both(outputs):
+    with pytest.raises(UsageError) as caught:
+        parse_outputs(["csv:elsewhere", *outputs])
+    assert all(f"--output {text}" in str(caught.value) for text in outputs)
+
+
+def test_what_cannot_be_opened_is_one_sentence(tmp_path, info):
+    cases = {
+        tmp_path / "no" / "out.jsonl": f"folder {tmp_path / 'no'} does not exist.",
+        tmp_path: "it is a folder.",
+    }
+    for path, reason in cases.items():
+        with pytest.raises(SinkError) as caught:
+            open_sinks(
+                ["null", f"csv:{tmp_path / 'b.csv'}", f"jsonl:{path}"], is_live=False, info=info
+            )
+        assert str(caught.value) == f"jsonl:{path} cannot be opened for writing: {reason}"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_one_sentence(tmp_path, info):
+    tmp_path.chmod(0o500)
+    with pytest.raises(SinkError, match="Permission denied"):
+        open_sinks([f"jsonl:{tmp_path / 'x'}"], is_live=False, info=info)
+
+
+def test_a_recording_is_not_overwritten_by_its_own_labels(tmp_path):
+    recording = tmp_path / "a.cu8"
+    recording.write_bytes(b"samples")
+    info = StreamInfo(str(recording), "cu8", 1e6, 0.0, None, False)
+    with pytest.raises(UsageError, match="overwrite the recording"):
+        open_sinks([f"jsonl:{recording}"], is_live=False, info=info)
+    assert recording.read_bytes() == b"samples"
+
+
+def test_files_are_overwritten_and_whole(tmp_path, make, info):
+    jsonl, csv = tmp_path / "a.jsonl", tmp_path / "a.csv"
+    jsonl.write_text("old\n" * 1000)
+    out = open_sinks([f"jsonl:{jsonl}", f"csv:{csv}", "null"], is_live=False, info=info)
+    for k in range(10):
+        out.write(make(100, seed=k))
+    reports = out.close({})
+    assert [(r.n_written, r.state) for r in reports] == [(1000, "ok")] * 3
+    assert len([json.loads(line) for line in jsonl.read_text().splitlines()]) == 1000
+    assert len(csv.read_text().splitlines()) == 1001
+
+
+def test_a_replaced_standard_output_is_written_to(capsys, make, info):
+    out = open_sinks(["jsonl"], is_live=False, info=info)
+    out.write(make(3))
+    out.close({})
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_the_descriptor_of_standard_output_is_written_to(capfd, make, info):
+    out = open_sinks(["csv"], is_live=False, info=info)
+    out.write(make(3))
+    out.close({})
+    assert len(capfd.readouterr().out.splitlines()) == 4
+
+
+def test_a_closed_standard_output_is_one_sentence(monkeypatch, info):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SinkError, match="standard output is closed"):
+        open_sinks(["auto"], is_live=False, info=info)
+
+
+def test_importing_the_sinks_loads_nothing_heavy():
+    code = "import sys, liveclf.sinks; print([m for m in ('rich', 'csv', 'scipy', 'onnxruntime') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_kind_can_be_opened(capfd, info):
+    for kind in SINKS:
+        (report,) = open_sinks([kind], is_live=True, info=info).close({})
+        assert (report.name, report.state) == (kind, "ok")

@@ -1,0 +1,265 @@
+"""A sink that blocks or fails stops nothing, and every record is accounted for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+import pytest
+
+from liveclf.errors import SinkError
+from liveclf.sinks import open_sinks
+from liveclf.sinks.worker import FanOut, Worker
+
+LIMIT_S = 30.0
+
+
+class Recorder:
+    """Counts what it is given."""
+
+    def __init__(self) -> None:
+        self.n_records = 0
+        self.summary = None
+
+    def write(self, detections) -> None:
+        self.n_records += len(detections)
+
+    def close(self, summary) -> None:
+        self.summary = summary
+
+
+class Gate(Recorder):
+    """Blocks in `write` until it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def write(self, detections) -> None:
+        self.entered.set()
+        self.opened.wait(LIMIT_S)
+        super().write(detections)
+
+
+class Raising(Recorder):
+    """Raises on the nth write."""
+
+    def __init__(self, error: Exception, nth: int = 1) -> None:
+        super().__init__()
+        self.error, self.nth, self.n_calls = error, nth, 0
+
+    def write(self, detections) -> None:
+        self.n_calls += 1
+        if self.n_calls == self.nth:
+            raise self.error
+        super().write(detections)
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+def ended(*workers: Worker) -> None:
+    """Wait until the threads have noticed that their outputs are gone."""
+    give_up_s = time.monotonic() + LIMIT_S
+    while any(worker.state == "ok" for worker in workers):
+        assert time.monotonic() < give_up_s
+        time.sleep(0.001)
+
+
+def test_everything_reaches_every_sink_and_the_summary_too(make):
+    sinks = [Recorder(), Recorder()]
+    out = FanOut([Worker(f"sink{k}", sink, is_live=False) for k, sink in enumerate(sinks)])
+    for k in range(200):
+        out.write(make(3, seed=k))
+    reports = out.close({"windows": 600})
+    assert [(r.name, r.n_written, r.n_dropped, r.state, r.message) for r in reports] == [
+        ("sink0", 600, 0, "ok", ""),
+        ("sink1", 600, 0, "ok", ""),
+    ]
+    assert [(s.n_records, s.summary) for s in sinks] == [(600, {"windows": 600})] * 2
+    assert out.close({}) is reports
+
+
+def test_a_live_source_never_waits_and_drops_are_counted_exactly(make, gate, caplog):
+    out = FanOut([Worker("slow", gate, is_live=True, depth_batches=4, wait_s=LIMIT_S)])
+    batch = make(7)
+    out.write(batch)
+    assert gate.entered.wait(LIMIT_S)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(9):  # four find room
+            out.write(batch)
+    gate.opened.set()
+    (report,) = out.close({}, LIMIT_S)
+    assert (report.n_written, report.n_dropped, report.state) == (5 * 7, 5 * 7, "ok")
+    assert gate.n_records == 5 * 7
+    assert report.message == "slow is slower than the stream; some records were dropped."
+    assert caplog.messages == [report.message]
+
+
+def test_a_slow_reader_of_a_replay_loses_nothing(make):
+    class Slow(Recorder):
+        def write(self, detections) -> None:
+            time.sleep(0.002)
+            super().write(detections)
+
+    sink = Slow()
+    out = FanOut([Worker("slow", sink, is_live=False, depth_batches=4)])
+    for k in range(100):
+        out.write(make(5, seed=k))
+    (report,) = out.close({})
+    assert (report.n_written, report.n_dropped, report.message) == (500, 0, "")
+
+
+def test_a_blocked_reader_of_a_replay_is_waited_for_only_once(make, gate):
+    worker = Worker("blocked", gate, is_live=False, depth_batches=2, wait_s=0.1)
+    batch = make(1)
+    worker.submit(batch)
+    assert gate.entered.wait(LIMIT_S)
+    start_s = time.monotonic()
+    for _ in range(202):
+        worker.submit(batch)
+    assert time.monotonic() - start_s < 200 * 0.1 / 2
+    gate.opened.set()
+    while gate.n_records < 3:
+        time.sleep(0.001)
+    worker.submit(batch)  # there is room again
+    worker.finish({})
+    report = worker.join(LIMIT_S)
+    assert (report.n_written, report.n_dropped) == (4, 200)
+
+
+def test_the_user_can_end_a_wait(make, gate):
+    out = FanOut([Worker("blocked", gate, is_live=False, depth_batches=1, wait_s=10 * LIMIT_S)])
+    writer = threading.Thread(target=lambda: [out.write(make(1)) for _ in range(5)])
+    writer.start()
+    assert gate.entered.wait(LIMIT_S)
+    out.stop_waiting()
+    writer.join(LIMIT_S)
+    assert not writer.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            SinkError("out.jsonl cannot be written: disk full."),
+            "out.jsonl cannot be written: disk full.",
+        ),
+        (ZeroDivisionError("oops"), "bad failed: ZeroDivisionError: oops."),
+    ],
+)
+def test_a_failing_sink_leaves_the_others_alone(make, error, message, caplog):
+    good, bad = Recorder(), Raising(error, nth=3)
+    workers = [Worker("bad", bad, is_live=False), Worker("good", good, is_live=False)]
+    out = FanOut(workers)
+    for k in range(300):
+        out.write(make(2, seed=k))
+    bad_report, good_report = out.close({"end": 1})
+    assert (bad_report.n_written, bad_report.n_dropped) == (4, 596)
+    assert (bad_report.state, bad_report.message) == ("failed", message)
+    assert (good_report.n_written, good_report.state) == (600, "ok")
+    assert bad.n_calls == 3
+    assert bad.summary is not None  # closed all the same
+    assert message in caplog.messages
+
+
+def test_a_sink_that_fails_to_close_has_failed(make):
+    class Bad(Recorder):
+        def close(self, summary) -> None:
+            raise SinkError("quota.")
+
+    out = FanOut([Worker("bad", Bad(), is_live=False)])
+    out.write(make(2))
+    (report,) = out.close({})
+    assert (report.state, report.message, report.n_written) == ("failed", "quota.", 2)
+
+
+def test_a_reader_that_goes_away_is_no_error_and_can_end_the_run(make, caplog):
+    gone, good = Raising(BrokenPipeError()), Recorder()
+    workers = [Worker("jsonl", gone, is_live=False), Worker("good", good, is_live=False)]
+    out = FanOut(workers)
+    only = FanOut(workers[:1])
+    out.write(make(4))
+    ended(workers[0])
+    assert only.all_closed
+    assert not out.all_closed
+    report, _ = out.close({})
+    assert (report.state, report.n_written, report.n_dropped) == ("closed", 0, 4)
+    assert report.message == "jsonl was closed by its reader."
+    assert caplog.messages == []
+
+
+def test_without_outputs_the_run_goes_on(make):
+    out = FanOut([])
+    out.write(make(1))
+    assert not out.all_closed
+    assert out.close({}) == ()
+
+
+def test_a_full_disk_is_one_sentence(make, info):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    out = open_sinks(["jsonl:/dev/full", "null"], is_live=False, info=info)
+    out.write(make(10))
+    full, null = out.close({})
+    assert (full.state, full.n_written, full.n_dropped) == ("failed", 0, 10)
+    assert full.message == "jsonl:/dev/full cannot be written: No space left on device."
+    assert (null.state, null.n_written) == ("ok", 10)
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_hung_write_is_left_behind(make, gate, is_live):
+    out = FanOut(
+        [
+            Worker("hung", gate, is_live=is_live, depth_batches=2),
+            Worker("ok", Recorder(), is_live=is_live),
+        ]
+    )
+    for _ in range(2):
+        out.write(make(3))
+    assert gate.entered.wait(LIMIT_S)
+    start_s = time.monotonic()
+    hung, good = out.close({}, 0.1)
+    assert time.monotonic() - start_s < LIMIT_S / 2
+    assert (hung.state, hung.n_written, hung.n_dropped) == ("stalled", 0, 6)
+    assert (
+        hung.message
+        == "hung was still blocked when the run ended; its last 6 records may be missing."
+    )
+    assert (good.state, good.n_written) == ("ok", 6)
+
+
+def test_at_the_end_of_a_replay_progress_counts_not_time(make):
+    class Slow(Recorder):
+        def write(self, detections) -> None:
+            time.sleep(0.02)
+            super().write(detections)
+
+    out = FanOut([Worker("slow", Slow(), is_live=False)])
+    for _ in range(40):
+        out.write(make(1))
+    (report,) = out.close({}, 0.5)
+    assert (report.n_written, report.state) == (40, "ok")
+
+
+def test_a_sink_with_something_to_show_is_asked_while_nothing_comes():
+    class Shown(Recorder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.drawn = threading.Event()
+
+        def redraw(self) -> None:
+            self.drawn.set()
+
+    sink = Shown()
+    out = FanOut([Worker("table", sink, is_live=True)])
+    assert sink.drawn.wait(LIMIT_S)
+    (report,) = out.close({})
+    assert report.state == "ok"
