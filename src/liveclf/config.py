@@ -141,6 +141,7 @@ class OutputSettings(Section):
     top_k: Annotated[int, option("classes listed per record", "--top-k", metavar="K", ge=1, le=100)] = 3
     min_probability: Annotated[float, option("below this the label is 'unknown'", "--min-probability", metavar="P", ge=0, le=1)] = 0.0
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
+    quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
 
 
 class RunSettings(Section):
@@ -162,15 +163,15 @@ class NetworkSettings(Section):
 class FitSettings(Section):
     """How it is trained."""
 
-    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1)] = 6000
-    batch: Annotated[int, option("windows per step", "--batch", metavar="N", ge=2)] = 256
-    epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1)] = 200
-    learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0)] = 2e-3
-    warmup_steps: Annotated[int, option("steps of linear warm-up", "--warmup", metavar="N", ge=0)] = 200
+    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1)] = 11000
+    batch: Annotated[int, option("windows per step", "--batch", metavar="N", ge=2)] = 128
+    epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1)] = 500
+    learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0)] = 1.5e-3
+    warmup_steps: Annotated[int, option("steps of linear warm-up", "--warmup", metavar="N", ge=0)] = 300
     weight_decay: Annotated[float, option("of AdamW", "--weight-decay", metavar="WD", ge=0)] = 1e-3
     clip_norm: Annotated[float, option("largest norm of a step's gradient", "--clip-norm", metavar="C", gt=0)] = 1.0
     label_smoothing: Annotated[float, option("share of the label spread over all classes", "--label-smoothing", metavar="E", ge=0, lt=1)] = 0.02
-    average: Annotated[float, option("momentum of the weight average", "--average", metavar="M", ge=0, lt=1)] = 0.998
+    average: Annotated[float, option("momentum of the weight average", "--average", metavar="M", ge=0, lt=1)] = 0.999
     seed: Annotated[int, option("seed of data and weights", "--seed", metavar="N", ge=0)] = 1
 
 
@@ -186,10 +187,8 @@ class DataSettings(Section):
 
 
 class TrainSettings(Section):
-    """Everything `liveclf train` can be told."""
+    """What a training run depends on."""
 
-    run: Annotated[str, option("folder of the run; none: a new one in runs/", "--run", metavar="DIR")] = ""
-    resume: Annotated[bool, option("go on from the last checkpoint of --run", "--resume")] = False
     network: NetworkSettings = NetworkSettings()
     fit: FitSettings = FitSettings()
     data: DataSettings = DataSettings()

@@ -1,0 +1,83 @@
+"""The command line: one file per subcommand, and nothing heavy on the way to one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from liveclf import __version__
+from liveclf.cli.options import Parser
+from liveclf.errors import LiveclfError
+
+# name -> (module, help)
+COMMANDS = {
+    "run": ("liveclf.cli.run", "classify a recording or a stream, continuously"),
+    "train": ("liveclf.cli.train", "train a network on generated signals and bundle it"),
+    "evaluate": ("liveclf.cli.evaluate", "measure a bundle on a labelled data set"),
+}
+
+EPILOG = """\
+examples:
+  liveclf run                                    the recording in the package
+  liveclf run g001_433.92M_250k.cu8              format, rate, centre from the name
+  liveclf run recording.sigmf-meta -o jsonl:labels.jsonl -o table
+  rtl_sdr -f 433.92e6 -s 1e6 - | liveclf run - --format cu8 --rate 1M
+  liveclf train --run runs/mine
+  liveclf evaluate vgg16-slim --data test.hdf5
+
+exit codes: 0 done, 1 failed, 2 wrong use, 3 something to install, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments without the program's name; None for those of the process.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        return _dispatch(arguments)
+    except LiveclfError as error:
+        _report(str(error), debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _report("interrupted", debug)
+        return 130
+    except BrokenPipeError:  # help or a report into `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        _report(f"internal error, {type(error).__name__}: {error}; --debug shows where", debug)
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser = Parser(
+        prog="liveclf",
+        description="Modulation labels from radios, recordings and streams, continuously.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"liveclf {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    # Only the command that was named is imported; the others need no more than a name here.
+    named = next((a for a in arguments if a in COMMANDS), None)
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        if name == named:
+            __import__(module)
+            sys.modules[module].add_options(command)
+    parsed = parser.parse_args(arguments)
+    return int(sys.modules[COMMANDS[parsed.command][0]].execute(parsed))
+
+
+def _report(message: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"liveclf: {message}", file=sys.stderr)

@@ -1,0 +1,108 @@
+"""Flags made from the settings classes, so that help, types and defaults are theirs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from liveclf.config import Section, load, parse_value
+from liveclf.errors import UsageError
+
+SettingsT = TypeVar("SettingsT", bound=Section)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are ours: one sentence, exit code 2."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Keep the lines of the epilog, refuse abbreviated flags, accept --debug everywhere."""
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **kwargs)
+        self.add_argument("--debug", action="store_true", help="show a traceback with an error")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise UsageError(f"{message} (see {self.prog} --help).")
+
+
+def add_settings(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
+    """Add a flag for every setting that has one, and --config and --show-config.
+
+    Args:
+        parser: Of the command.
+        cls: Its settings, sections of options.
+    """
+    for section, kind in get_type_hints(cls).items():
+        group = parser.add_argument_group(section)
+        for field, hint, meta in _described(kind):
+            _add(group, f"{section}.{field.name}", field, hint, meta)
+    general = parser.add_argument_group("configuration")
+    general.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
+    general.add_argument(
+        "--show-config", action="store_true", help="print the resolved settings as TOML and end"
+    )
+
+
+def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
+    """Merge defaults, the file of --config and the flags.
+
+    Raises:
+        UsageError: As `config.load`.
+    """
+    flags: dict[str, Any] = {}
+    for name, value in vars(arguments).items():
+        section, dot, key = name.partition(".")
+        if dot and value is not None:
+            flags.setdefault(section, {})[key] = value
+    return load(cls, arguments.config, flags)
+
+
+def _described(kind: type[Section]) -> Iterator[tuple[Any, Any, msgspec.Meta]]:
+    """Yield the fields of a section with their annotated type and description."""
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        hint = hints[field.name]
+        yield field, hint, next(m for m in hint.__metadata__ if isinstance(m, msgspec.Meta))
+
+
+def _add(group: Any, dest: str, field: Any, hint: Any, meta: msgspec.Meta) -> None:
+    extra = meta.extra or {}
+    default = field.default
+    text = f"{meta.description}{_default_text(default)}".replace("%", "%%")
+    options: dict[str, Any] = {"default": None, "help": text}
+    if not extra["flags"]:
+        group.add_argument(dest, nargs="?", metavar=field.name.upper(), **options)
+        return
+    options["dest"] = dest
+    plain = get_args(hint)[0]
+    if plain is bool:
+        group.add_argument(*extra["flags"], action=argparse.BooleanOptionalAction, **options)
+        return
+    options["metavar"] = extra["metavar"]
+    if isinstance(default, tuple):
+        group.add_argument(*extra["flags"], action="append", **options)
+        return
+    group.add_argument(*extra["flags"], type=partial(_typed, hint), **options)
+
+
+def _typed(hint: Any, text: str) -> Any:
+    try:
+        return parse_value(text, hint)
+    except ValueError as error:
+        wanted = str(error).split(", got ")[0]
+        raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}") from None
+
+
+def _default_text(default: Any) -> str:
+    if default is None or default == "" or default is msgspec.NODEFAULT:
+        return ""
+    if isinstance(default, bool):
+        return " (default: on)" if default else ""
+    if isinstance(default, tuple):
+        default = " ".join(default)
+    return f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"

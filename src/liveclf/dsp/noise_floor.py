@@ -1,0 +1,82 @@
+"""The running noise floor: a low percentile of the recent window powers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import percentile_filter
+
+from liveclf.records import FloatArray
+
+HISTORY_WINDOWS = 512
+FIRST_WINDOWS = 64  # known from here on
+# A tenth: bursts may fill nine tenths of the time before they lift the floor.
+PERCENTILE = 10
+
+
+class NoiseFloor:
+    """Level of windows over the quietest tenth of the last 512.
+
+    A signal that never pauses is its own floor: that is the limit of powers alone.
+    The history begins anew where the tuning changes.
+    """
+
+    def __init__(self) -> None:
+        """Begin without history."""
+        self._history: FloatArray = np.empty(0, np.float32)
+        self._tuning: tuple[float, float] | None = None
+
+    def push(
+        self,
+        power_dbfs: FloatArray,
+        center_hz: NDArray[np.float64],
+        sample_rate_hz: NDArray[np.float64],
+    ) -> FloatArray:
+        """Take the next windows, in stream order.
+
+        Args:
+            power_dbfs: Shape (n,) float32.
+            center_hz: Shape (n,).
+            sample_rate_hz: Shape (n,).
+
+        Returns:
+            Level over the floor, dB, shape (n,) float32; NaN while the floor is not
+            known. The same for any split into calls.
+        """
+        level = np.empty(len(power_dbfs), np.float32)
+        tuning = np.nan_to_num(np.stack([center_hz, sample_rate_hz]), nan=-1.0)
+        changes = np.flatnonzero(np.any(np.diff(tuning, axis=1) != 0, axis=0)) + 1
+        edges = [0, *changes.tolist(), len(power_dbfs)]
+        for first, last in zip(edges, edges[1:], strict=False):
+            if first == last:
+                continue
+            here = (float(tuning[0, first]), float(tuning[1, first]))
+            if here != self._tuning:
+                self._history, self._tuning = self._history[:0], here
+            level[first:last] = self._level(power_dbfs[first:last])
+        return level
+
+    def _level(self, power_dbfs: FloatArray) -> FloatArray:
+        seen = len(self._history)
+        recent = np.concatenate([self._history, power_dbfs])
+        self._history = recent[-(HISTORY_WINDOWS - 1) :]
+        floor = _trailing_percentile(recent)
+        floor[: min(len(floor), FIRST_WINDOWS - 1)] = np.nan
+        return power_dbfs - floor[seen:]
+
+
+def _trailing_percentile(power: FloatArray) -> FloatArray:
+    """Percentile over the last `HISTORY_WINDOWS` up to each element."""
+    if len(power) < FIRST_WINDOWS:
+        return np.full(len(power), np.nan, np.float32)
+    # Infinity in front stands for what has not been seen; the percentile of the first
+    # windows is then taken over the few there are.
+    out = np.empty(len(power), np.float32)
+    for k in range(FIRST_WINDOWS - 1, min(len(power), HISTORY_WINDOWS - 1)):
+        out[k] = np.percentile(power[: k + 1], PERCENTILE, method="lower")
+    if len(power) >= HISTORY_WINDOWS:
+        filtered = percentile_filter(
+            power, PERCENTILE, size=HISTORY_WINDOWS, origin=HISTORY_WINDOWS // 2 - 1, mode="nearest"
+        )
+        out[HISTORY_WINDOWS - 1 :] = filtered[HISTORY_WINDOWS - 1 :]
+    return out

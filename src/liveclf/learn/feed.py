@@ -1,0 +1,109 @@
+"""Batches for training: a pool of made windows that is renewed as it is used.
+
+Chunks enter the pool on a schedule that depends on the step alone, so the data of a
+run are the same for any number of workers, and a resumed run sees what it would have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveclf.config import DataSettings
+from liveclf.records import FloatArray
+from liveclf.signals.generator import CHUNK, Labelled, make_chunk
+
+# Chunk numbers from here on are for validation: no training run gets that far.
+HELDOUT_CHUNK = 1_000_000_000
+
+
+class Feed:
+    """Endless (windows, labels) batches, made in other processes while training runs."""
+
+    def __init__(self, data: DataSettings, seed: int, batch: int, first_step: int = 0) -> None:
+        """Start the workers and begin to fill the pool.
+
+        Args:
+            data: What to make, and how much to keep.
+            seed: Of the data.
+            batch: Windows per step.
+            first_step: Step of the first batch, above 0 for a resumed run.
+        """
+        self._data, self._seed, self._batch, self._step = data, seed, batch, first_step
+        self._capacity = max(1, data.pool_windows // CHUNK)
+        self._chunks: deque[Labelled] = deque(maxlen=self._capacity)
+        self._pending: deque[Future[Labelled]] = deque()
+        # spawn: TensorFlow's threads do not survive a fork.
+        self._workers = ProcessPoolExecutor(data.workers, mp_context=get_context("spawn"))
+        self._next = max(0, self._due(first_step) - self._capacity)
+        self._entered = self._next
+
+    def __iter__(self) -> Iterator[tuple[FloatArray, NDArray[np.int32]]]:
+        """Yield batches for ever, x (batch, 2, 1024) float32 and y (batch,) int32."""
+        while True:
+            self._renew()
+            yield self._draw()
+            self._step += 1
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        """Return the feed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the workers."""
+        self.close()
+
+    def _due(self, step: int) -> int:
+        """Return how many chunks have entered the pool when a step is drawn."""
+        first = min(self._capacity, 16)  # 16 k windows are enough to begin with
+        return first + math.floor(step * self._batch / CHUNK / self._data.reuse)
+
+    def _renew(self) -> None:
+        """Bring the pool to the state of this step, and keep the workers busy ahead of it."""
+        due = self._due(self._step)
+        ahead = due + 2 * self._data.workers + 2
+        while self._next < ahead:
+            snr = (self._data.snr_min_db, self._data.snr_max_db)
+            self._pending.append(self._workers.submit(make_chunk, self._seed, self._next, snr))
+            self._next += 1
+        while self._entered < due:
+            self._chunks.append(self._pending.popleft().result())
+            self._entered += 1
+
+    def _draw(self) -> tuple[FloatArray, NDArray[np.int32]]:
+        rng = np.random.default_rng([self._seed, self._step, 1])
+        which, row = rng.integers(len(self._chunks), size=self._batch), rng.integers(CHUNK, size=self._batch)
+        x = np.stack([self._chunks[c].x[r] for c, r in zip(which, row, strict=True)]).astype(np.float32)
+        y = np.array([self._chunks[c].y[r] for c, r in zip(which, row, strict=True)], np.int32)
+        # A new carrier phase at every view.
+        angle = rng.uniform(0, 2 * np.pi, (self._batch, 1))
+        cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+        i, q = x[:, 0], x[:, 1]
+        return np.stack([i * cos - q * sin, i * sin + q * cos], axis=1), y
+
+
+def heldout(data: DataSettings, seed: int) -> Labelled:
+    """Make windows that no training step sees.
+
+    Returns:
+        At least `data.heldout_windows` of them, whole chunks.
+    """
+    snr = (data.snr_min_db, data.snr_max_db)
+    n_chunks = math.ceil(data.heldout_windows / CHUNK)
+    parts = [make_chunk(seed, HELDOUT_CHUNK + k, snr) for k in range(n_chunks)]
+    return Labelled(
+        np.concatenate([p.x for p in parts]),
+        np.concatenate([p.y for p in parts]),
+        np.concatenate([p.snr_db for p in parts]),
+    )

@@ -1,0 +1,123 @@
+"""Counters of a run; bounded whatever its length."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveclf.dsp.framer import Framer
+from liveclf.records import Block, Detections
+
+# Logarithmic bins, 40 per decade from 1 us to 1000 s: percentiles within 3 %.
+_BINS_PER_DECADE = 40
+_EDGES_S = np.logspace(-6, 3, 9 * _BINS_PER_DECADE + 1)
+
+
+class Stats:
+    """What came in, what was classified, what was not and why, and how late."""
+
+    def __init__(self, family_of: Mapping[str, str]) -> None:
+        """Begin at zero.
+
+        Args:
+            family_of: Family of each class, to compare annotations with.
+        """
+        self._family_of = family_of
+        self.samples = 0
+        self.stream_s = 0.0
+        self.rate_known = True
+        self.classified = 0
+        self.labels: Counter[str] = Counter()
+        self.families: Counter[str] = Counter()
+        self.unknown = 0
+        self.annotated = 0
+        self.label_right = 0
+        self.family_right = 0
+        self._latency = np.zeros(len(_EDGES_S) + 1, np.int64)
+
+    def count_block(self, block: Block) -> None:
+        """Count samples, and the time they span."""
+        self.samples += len(block.iq)
+        if block.sample_rate_hz > 0:
+            self.stream_s += len(block.iq) / block.sample_rate_hz
+        else:
+            self.rate_known = False
+
+    def count_detections(self, found: Detections) -> None:
+        """Count labels, agreement with annotations, and latencies."""
+        self.classified += len(found)
+        self.labels += _tally(found.label, found.class_names)
+        self.families += _tally(found.family, found.family_names)
+        self.unknown += int(np.sum(found.label < 0))
+        self._latency += np.bincount(
+            np.searchsorted(_EDGES_S, found.latency_s), minlength=len(self._latency)
+        )
+        self._count_agreement(found)
+
+    def latency_ms(self, percent: float) -> float | None:
+        """Return a percentile of the latencies so far, None before the first."""
+        total = int(self._latency.sum())
+        if not total:
+            return None
+        k = int(np.searchsorted(np.cumsum(self._latency), percent / 100 * total))
+        return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] * 1e3)
+
+    def summary(self, framer: Framer, wall_s: float) -> dict[str, Any]:
+        """Return every figure as plain numbers and strings.
+
+        Args:
+            framer: For what it skipped and lost.
+            wall_s: How long the run took.
+        """
+        skipped = dict(framer.skipped)
+        stream_s = self.stream_s if self.rate_known else None
+        return {
+            "samples": self.samples,
+            "stream_s": stream_s,
+            "wall_s": wall_s,
+            "realtime_factor": stream_s / wall_s if stream_s and wall_s > 0 else None,
+            "windows": framer.windows + sum(skipped.values()),
+            "classified": self.classified,
+            "unclassified": framer.windows - self.classified,
+            "skipped": skipped,
+            "samples_lost": framer.lost_samples,
+            "samples_short": framer.short_samples,
+            "unknown": self.unknown,
+            "latency_p50_ms": self.latency_ms(50),
+            "latency_p99_ms": self.latency_ms(99),
+            "labels": dict(self.labels.most_common()),
+            "families": dict(self.families.most_common()),
+            "agreement": self._agreement(),
+        }
+
+    def _count_agreement(self, found: Detections) -> None:
+        for k in np.unique(found.truth[found.truth >= 0]).tolist():
+            rows = found.truth == k
+            name = found.truth_names[k]
+            label = next((c for c in found.class_names if c.lower() == name.lower()), None)
+            if label is None:  # annotated in words that are none of our classes
+                continue
+            self.annotated += int(rows.sum())
+            self.label_right += int(np.sum(found.label[rows] == found.class_names.index(label)))
+            family = found.family_names.index(self._family_of[label])
+            self.family_right += int(np.sum(found.family[rows] == family))
+
+    def _agreement(self) -> dict[str, int] | None:
+        if not self.annotated:
+            return None
+        return {
+            "annotated": self.annotated,
+            "label_right": self.label_right,
+            "family_right": self.family_right,
+        }
+
+
+def _tally(index: NDArray[np.int64], names: tuple[str, ...]) -> Counter[str]:
+    counts = np.bincount(index + 1, minlength=len(names) + 1)
+    return Counter(
+        {name: int(n) for name, n in zip(("unknown", *names), counts, strict=True) if n}
+    )

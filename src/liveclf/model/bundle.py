@@ -1,0 +1,195 @@
+"""A bundle: the folder in which a trained network travels.
+
+    bundle.json      class names, families, window, normalisation, temperatures, the
+                     training configuration, accuracies and on what, a SHA-256 of
+                     every other file
+    model.keras      weights and architecture
+    model.fp32.onnx  the same, for ONNX Runtime
+    model.int8.onnx  quantised
+
+No pickle anywhere; every checksum is verified before a file is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from liveclf.errors import BundleError
+
+FORMAT = 1
+WINDOW_SAMPLES = 1024
+NORMALISATION = "unit-power"
+INFO = "bundle.json"
+KERAS_FILE = "model.keras"
+ONNX_FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx"}
+
+PACKAGED = Path(__file__).parent.parent / "bundles"
+DEFAULT = "vgg16-slim"
+
+
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured accuracy.
+
+    Attributes:
+        data: Which set.
+        precision: Of the weights measured, fp32 or int8.
+        overall: Share of windows labelled right.
+        by_snr: The same per SNR in dB (as text, JSON keys are).
+    """
+
+    data: str
+    precision: str
+    overall: float
+    by_snr: dict[str, float] = {}
+
+
+class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The contents of bundle.json.
+
+    Attributes:
+        format: Version of this layout.
+        name: What the bundle is called.
+        created: ISO 8601 UTC.
+        liveclf: Version of the program that wrote it.
+        classes: Names in the order of the logits.
+        families: Family of each class.
+        window_samples: Length of a window.
+        normalisation: Name of what was done to the windows.
+        rate_advice: What sample rate suits, a sentence.
+        preset: Architecture.
+        width: Channels over those of VGG16.
+        temperature: Divisor of the logits by precision, fitted on held-out windows.
+        min_probability: Below it a label is reported as unknown; 0 for never.
+        training: The resolved training configuration.
+        accuracy: What was measured, and on what.
+        files: SHA-256 by file name.
+    """
+
+    format: int
+    name: str
+    created: str
+    liveclf: str
+    classes: tuple[str, ...]
+    families: dict[str, str]
+    window_samples: int
+    normalisation: str
+    rate_advice: str
+    preset: str
+    width: float
+    temperature: dict[str, float]
+    min_probability: float
+    training: dict[str, Any]
+    accuracy: tuple[Accuracy, ...] = ()
+    files: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was verified.
+
+    Attributes:
+        folder: Where it lies.
+        info: What its bundle.json says.
+    """
+
+    folder: Path
+    info: BundleInfo
+
+    def file(self, name: str) -> Path:
+        """Return the path of one of its files.
+
+        Raises:
+            BundleError: It has no such file.
+        """
+        if name not in self.info.files:
+            has = ", ".join(self.info.files)
+            raise BundleError(f"Bundle {self.folder} has no {name}, only {has}.")
+        return self.folder / name
+
+
+def packaged_names() -> list[str]:
+    """List the bundles inside the package."""
+    return sorted(path.parent.name for path in PACKAGED.glob(f"*/{INFO}"))
+
+
+def load_bundle(name: str) -> Bundle:
+    """Find a bundle and verify it.
+
+    Args:
+        name: "auto", a name inside the package, or a folder.
+
+    Raises:
+        BundleError: It is not there, damaged, or of another kind than this program runs.
+    """
+    packaged = PACKAGED / (DEFAULT if name == "auto" else name)
+    folder = packaged if (packaged / INFO).is_file() else Path(name)
+    try:
+        info = msgspec.json.decode((folder / INFO).read_bytes(), type=BundleInfo)
+    except (FileNotFoundError, NotADirectoryError):
+        known = ", ".join(packaged_names()) or "none"
+        raise BundleError(
+            f"Model {name!r} is neither a bundle in the package ({known}) "
+            f"nor a folder with a {INFO}."
+        ) from None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BundleError(f"Bundle {folder}: {INFO} cannot be read: {error}.") from error
+    _check_kind(folder, info)
+    for file, wanted in info.files.items():
+        _check_file(folder / file, wanted)
+    return Bundle(folder, info)
+
+
+def write_info(folder: Path, info: BundleInfo) -> BundleInfo:
+    """Write bundle.json, with the checksums of the files that lie beside it.
+
+    Returns:
+        The info as written.
+    """
+    present = [KERAS_FILE, *ONNX_FILES.values()]
+    files = {name: sha256(folder / name) for name in present if (folder / name).exists()}
+    info = msgspec.structs.replace(info, files=files)
+    text = msgspec.json.format(msgspec.json.encode(info), indent=2)
+    (folder / INFO).write_bytes(text + b"\n")
+    return info
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_kind(folder: Path, info: BundleInfo) -> None:
+    if info.format != FORMAT:
+        raise BundleError(
+            f"Bundle {folder} has layout {info.format}, this version of liveclf reads {FORMAT}."
+        )
+    if info.window_samples != WINDOW_SAMPLES:
+        raise BundleError(
+            f"Bundle {folder} was trained on windows of {info.window_samples} samples; "
+            f"liveclf cuts {WINDOW_SAMPLES}: train one on these."
+        )
+    if info.normalisation != NORMALISATION:
+        raise BundleError(
+            f"Bundle {folder} wants normalisation {info.normalisation!r}; "
+            f"liveclf has {NORMALISATION!r}."
+        )
+    if missing := [name for name in info.classes if name not in info.families]:
+        raise BundleError(f"Bundle {folder} names no family for {', '.join(missing)}.")
+
+
+def _check_file(path: Path, wanted: str) -> None:
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise BundleError(f"Bundle file {path} cannot be read: {error.strerror}.") from error
+    if found != wanted:
+        raise BundleError(
+            f"Bundle file {path} is damaged: its SHA-256 is {found[:12]}..., not "
+            f"{wanted[:12]}... as in {INFO}; copy the bundle again."
+        )

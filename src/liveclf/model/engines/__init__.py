@@ -1,0 +1,47 @@
+"""The engines that run a network, and the one table that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from liveclf.config import ModelSettings
+from liveclf.errors import UsageError
+from liveclf.model.bundle import Bundle
+from liveclf.protocols import Engine
+
+# name -> module with `open_engine(bundle, settings) -> (engine, precision)`
+ENGINES = {
+    "onnx": "liveclf.model.engines.onnx_engine",
+    "keras": "liveclf.model.engines.keras_engine",
+}
+PRECISIONS = ("fp32", "int8")
+
+
+def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
+    """Load and warm up the engine of the settings.
+
+    Returns:
+        The engine, and the precision of its weights, fp32 or int8.
+
+    Raises:
+        UsageError: Unknown engine or precision, or the engine cannot run that precision.
+        MissingExtraError: What the engine needs is not installed.
+        BundleError: The bundle has no file for it.
+    """
+    name = "onnx" if settings.engine == "auto" else settings.engine
+    if name not in ENGINES:
+        raise UsageError(f"--engine {name!r} is not known; choose auto or {', '.join(ENGINES)}.")
+    if settings.precision not in ("auto", *PRECISIONS):
+        raise UsageError(
+            f"--precision {settings.precision!r} is not known; "
+            f"choose auto or {', '.join(PRECISIONS)}."
+        )
+    open_named: Callable[[Bundle, ModelSettings], tuple[Engine, str]]
+    open_named = import_module(ENGINES[name]).open_engine
+    return open_named(bundle, settings)
+
+
+def batch_shapes(largest: int) -> tuple[int, ...]:
+    """Return the batch sizes that an engine runs: few, so that each can be warmed up."""
+    return tuple(sorted({n for n in (1, 8, 32) if n < largest} | {largest}))

@@ -1,0 +1,67 @@
+"""Keras on any of its backends, for GPUs; TensorFlow unless KERAS_BACKEND says otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from liveclf.config import ModelSettings
+from liveclf.errors import BundleError, MissingExtraError, UsageError
+from liveclf.model.bundle import KERAS_FILE, WINDOW_SAMPLES, Bundle
+from liveclf.model.engines import batch_shapes
+from liveclf.protocols import Engine
+from liveclf.records import FloatArray
+
+
+def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
+    """Load the network in the precision it was trained in."""
+    if settings.precision == "int8":
+        raise UsageError("--precision int8 conflicts with --engine keras, which runs fp32 only.")
+    return KerasEngine(bundle.file(KERAS_FILE), settings.batch), "fp32"
+
+
+class KerasEngine:
+    """A compiled model with fixed batch shapes, each run once at load."""
+
+    def __init__(self, path: Path, batch: int) -> None:
+        """Load the network.
+
+        Args:
+            path: The .keras file.
+            batch: Most windows per call.
+
+        Raises:
+            MissingExtraError: Keras or its backend is not installed.
+            BundleError: Keras refuses the file.
+        """
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stderr
+        try:
+            import keras
+
+            import liveclf.model.vgg16  # noqa: F401  registers the pooling layer
+        except ImportError as error:
+            raise MissingExtraError(
+                f"--engine keras needs {error.name}", 'pip install "liveclf[train]"'
+            ) from error
+        try:
+            self._model = keras.models.load_model(path, compile=False)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BundleError(f"Keras cannot load {path}: {error}.") from error
+        # XLA pays on a GPU; on a CPU its convolutions are slower than oneDNN's.
+        accelerated = bool(keras.distribution.list_devices("gpu"))
+        self._model.compile(jit_compile=accelerated or keras.backend.backend() == "jax")
+        self._shapes = batch_shapes(batch)
+        self.batch_size = batch
+        self.name = f"keras fp32 on {keras.backend.backend()}"
+        for n in self._shapes:
+            self._model.predict_on_batch(np.zeros((n, 2, WINDOW_SAMPLES), np.float32))
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Return logits (n, n_classes) of windows (n, 2, 1024), n at most `batch_size`."""
+        n = len(x)
+        shape = next(s for s in self._shapes if s >= n)
+        if n < shape:
+            x = np.concatenate([x, np.zeros((shape - n, *x.shape[1:]), np.float32)])
+        return np.asarray(self._model.predict_on_batch(x))[:n]

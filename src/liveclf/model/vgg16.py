@@ -1,0 +1,126 @@
+"""VGG16 for windows of two rows, I and Q.
+
+    (2, 1024) -> 64 64 P 128 128 P 256 256 256 P 512 512 512 P 512 512 512 P -> head -> logits
+
+Thirteen convolutions of width 3 along time, each without bias, then batch
+normalisation, then ReLU; P is a maximum over two.
+
+Source: Simonyan and Zisserman, "Very Deep Convolutional Networks", table 1, column D,
+in one dimension as in O'Shea et al., "Over the Air Deep Learning Based Radio Signal
+Classification", table III.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from liveclf.errors import UsageError
+
+WINDOW = 1024
+BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What tells one variant from another.
+
+    Attributes:
+        joint_stem: The first kernel spans I and Q. If not, the rows stay apart up to
+            the dense layers, as in the network that was posted.
+        stem_kernel: Length of the first kernel, samples.
+        dense: Units of the dense layers before the logits.
+        pooled: Mean and standard deviation over time, instead of Flatten.
+        width: Channels over those of `BLOCKS`.
+    """
+
+    joint_stem: bool
+    stem_kernel: int
+    dense: tuple[int, ...]
+    pooled: bool
+    width: float
+
+
+PRESETS: dict[str, Preset] = {
+    "vgg16-classic": Preset(False, 3, (4096, 4096), pooled=False, width=1.0),
+    "vgg16": Preset(True, 7, (256,), pooled=True, width=1.0),
+    "vgg16-slim": Preset(True, 7, (256,), pooled=True, width=0.25),
+}
+
+
+@keras.saving.register_keras_serializable(package="liveclf")
+class MeanStd(layers.Layer):  # type: ignore[misc]  # keras is untyped
+    """Mean and standard deviation over time, side by side.
+
+    Input (n, time, channels), output (n, 2 * channels). Source: Snyder et al.,
+    "X-Vectors", section 2.1 (statistics pooling).
+    """
+
+    def call(self, x: Any) -> Any:
+        """Pool."""
+        mean = ops.mean(x, axis=1)
+        variance = ops.mean(ops.square(x), axis=1) - ops.square(mean)
+        return ops.concatenate([mean, ops.sqrt(ops.maximum(variance, 0.0) + 1e-5)], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape after pooling."""
+        return (input_shape[0], 2 * (input_shape[2] or 0))
+
+
+def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = None) -> keras.Model:
+    """Build an untrained network.
+
+    Args:
+        n_classes: Logits.
+        preset: A key of `PRESETS`.
+        width: Channels over those of VGG16; None for the preset's own.
+
+    Returns:
+        Model from windows (n, 2, 1024) float32, unit mean power, row 0 = I, to logits
+        (n, n_classes) float32.
+
+    Raises:
+        UsageError: There is no such preset.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"Preset {preset!r} is not known; choose one of {', '.join(PRESETS)}.")
+    kind = PRESETS[preset]
+    scale = kind.width if width is None else width
+    inputs = keras.Input((2, WINDOW), name="iq")
+    if kind.joint_stem:
+        x = layers.Permute((2, 1), name="time_first")(inputs)  # (n, 1024, 2)
+        convolution, pool = layers.Conv1D, layers.MaxPooling1D(2)
+    else:
+        x = layers.Reshape((2, WINDOW, 1), name="one_channel")(inputs)  # (n, 2, 1024, 1)
+        convolution, pool = layers.Conv2D, layers.MaxPooling2D((1, 2))
+    kernel: Any = kind.stem_kernel
+    for b, block in enumerate(BLOCKS, 1):
+        for c, filters in enumerate(block, 1):
+            size = kernel if kind.joint_stem else (1, kernel)
+            x = convolution(
+                _channels(filters, scale),
+                size,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=f"conv{b}_{c}",
+            )(x)
+            x = layers.BatchNormalization(momentum=0.9, name=f"norm{b}_{c}")(x)
+            x = layers.Activation("relu", name=f"relu{b}_{c}")(x)
+            kernel = 3
+        x = type(pool)(pool.pool_size, name=f"pool{b}")(x)
+    x = MeanStd(name="mean_std")(x) if kind.pooled else layers.Flatten(name="flatten")(x)
+    for d, units in enumerate(kind.dense, 1):
+        units = units if kind.pooled else _channels(units, scale)
+        x = layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=f"dense{d}")(x)
+    # float32 whatever the policy: a half-precision logit costs calibration.
+    logits = layers.Dense(n_classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name=preset.replace("-", "_"))
+
+
+def _channels(full: int, width: float) -> int:
+    """Scale, and round to a multiple of 8: vector units waste the rest."""
+    return max(8, int(full * width / 8 + 0.5) * 8)

@@ -1,0 +1,1 @@
+"""Signals of known modulation: modulators, channel impairments, window generator."""

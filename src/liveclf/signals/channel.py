@@ -1,0 +1,128 @@
+"""What happens between the modulator and the network: channel, receiver, noise.
+
+Rows are windows and independent of each other. A step that only some windows meet
+draws which.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveclf.signals.linear import WORK, ComplexArray, phasor
+from liveclf.signals.others import white
+
+WINDOW = 1024
+_CUT = (WORK - WINDOW) // 2  # edges where a non-periodic signal wraps around
+
+
+def propagate(x: ComplexArray, rng: np.random.Generator) -> ComplexArray:
+    """Multipath, receiver filter, carrier offset, phase noise; cut to the window.
+
+    Half the windows have one path, two thirds a flat receiver.
+
+    Args:
+        x: Shape (n, WORK) complex64.
+        rng: Source of all randomness.
+
+    Returns:
+        Shape (n, WINDOW) complex64, unit mean power per row.
+    """
+    spectrum = np.fft.fft(x, axis=1)
+    selective = rng.random(len(x)) < 0.5
+    spectrum[selective] *= multipath(rng, int(selective.sum()))
+    filtered = rng.random(len(x)) < 0.33
+    spectrum[filtered] *= receiver_filter(rng, int(filtered.sum()))
+    y = np.fft.ifft(spectrum, axis=1)[:, _CUT : _CUT + WINDOW]
+    y *= phasor(carrier_phase(rng, len(x)))
+    power = np.mean(np.abs(y) ** 2, axis=1, keepdims=True)
+    return (y / np.sqrt(np.maximum(power, 1e-12))).astype(np.complex64)
+
+
+def multipath(rng: np.random.Generator, n: int) -> ComplexArray:
+    """Frequency response of a first path and up to four later ones, static in a window.
+
+    Later paths lie within four samples, fall off and fade (Rayleigh).
+
+    Returns:
+        Shape (n, WORK) complex64.
+    """
+    f = np.fft.fftfreq(WORK)[None, :]
+    spread = rng.uniform(0.5, 4, (n, 1))
+    response = np.ones((n, WORK), np.complex64)
+    for _ in range(4):
+        delay = spread * rng.random((n, 1))
+        weight = np.exp(-delay / spread * rng.uniform(0, 3, (n, 1)))
+        present = rng.random((n, 1)) < 0.5
+        gain = present * weight * white(rng, (n, 1)) * rng.uniform(0.2, 0.9, (n, 1))
+        response += gain.astype(np.complex64) * phasor(-f * delay)
+    return response
+
+
+def receiver_filter(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
+    """Edge roll-off of a decimator.
+
+    Returns:
+        Shape (n, WORK) float32.
+    """
+    f = np.abs(np.fft.fftfreq(WORK))[None, :]
+    corner = rng.uniform(0.38, 0.5, (n, 1))
+    order = rng.integers(6, 24, (n, 1))
+    return (1 / np.sqrt(1 + (f / corner) ** (2 * order))).astype(np.float32)
+
+
+def carrier_phase(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    """Phase over a window: random start, offset, drift, and phase noise.
+
+    Half the offsets are within 0.1 % of the rate (a receiver that locked), the others
+    within 10 %.
+
+    Returns:
+        Shape (n, WINDOW) float64, cycles.
+    """
+    t = np.arange(WINDOW)[None, :]
+    locked = rng.random((n, 1)) < 0.5
+    offset = np.where(locked, rng.normal(0, 1e-3, (n, 1)), rng.uniform(-0.1, 0.1, (n, 1)))
+    drift = rng.normal(0, 2e-7, (n, 1))
+    cycles = rng.random((n, 1)) + (offset + drift * t) * t
+    noisy = rng.random(n) < 0.3
+    steps = rng.standard_normal((int(noisy.sum()), WINDOW)) * rng.uniform(0, 8e-4, (int(noisy.sum()), 1))
+    cycles[noisy] += np.cumsum(steps, axis=1)
+    return cycles
+
+
+def add_noise(x: ComplexArray, snr_db: NDArray[np.float64], rng: np.random.Generator) -> ComplexArray:
+    """Add white noise.
+
+    Args:
+        x: Shape (n, WINDOW) complex64, unit mean power.
+        snr_db: Shape (n,): signal power over noise power across the sampled band.
+        rng: Source of all randomness.
+
+    Returns:
+        Shape (n, WINDOW) complex64, mean power 1 + 10^(-snr_db / 10).
+    """
+    return x + white(rng, x.shape) * (10 ** (-snr_db / 20)).astype(np.float32)[:, None]
+
+
+def digitise(x: ComplexArray, rng: np.random.Generator) -> ComplexArray:
+    """Receiver front end: IQ imbalance, DC, and for half the windows an 8-bit converter.
+
+    Returns:
+        Shape (n, WINDOW) complex64, any scale.
+    """
+    n = len(x)
+    x = x / np.sqrt(np.mean(np.abs(x) ** 2, axis=1, keepdims=True))
+    some = rng.random((n, 1)) < 0.3
+    gain = 10 ** (some * rng.normal(0, 0.5, (n, 1)) / 20)
+    skew = some * np.deg2rad(rng.normal(0, 1.5, (n, 1)))
+    dc = (rng.random((n, 1)) < 0.3) * 10 ** (rng.uniform(-45, -20, (n, 1)) / 20)
+    spike = dc * np.exp(2j * np.pi * rng.random((n, 1)))
+    i = x.real * gain
+    q = x.imag * np.cos(skew) + x.real * np.sin(skew)
+    y = i + 1j * q + spike
+    # Rms 8 to 24 dB below full scale: from clipping now and then to five bits in use.
+    level = 10 ** (-rng.uniform(8, 24, (n, 1)) / 20) * 127.5
+    steps = np.clip(np.floor(y.real * level), -128, 127) + 0.5
+    steps = steps + 1j * (np.clip(np.floor(y.imag * level), -128, 127) + 0.5)
+    return np.where(rng.random((n, 1)) < 0.5, steps / level, y).astype(np.complex64)

@@ -1,0 +1,80 @@
+"""Labelled windows, endlessly: class -> modulator -> channel -> noise -> digitiser.
+
+Work comes in chunks, each with a seed of its own, so that the data is the same for
+any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveclf.dsp.normalise import unit_power
+from liveclf.records import FloatArray
+from liveclf.signals.analog import am
+from liveclf.signals.angle import fm, fsk, lora
+from liveclf.signals.channel import add_noise, digitise, propagate
+from liveclf.signals.classes import CLASSES
+from liveclf.signals.constellations import CONSTELLATIONS
+from liveclf.signals.linear import ComplexArray, linear
+from liveclf.signals.others import carrier, ofdm, receiver_noise
+
+CHUNK = 1024  # windows per seed
+
+MODULATORS: dict[str, Callable[[np.random.Generator, int], ComplexArray]] = {
+    **{name: partial(linear, name) for name in CONSTELLATIONS},
+    **{name: partial(am, name) for name in CLASSES if name.startswith("AM-")},
+    **{name: partial(fsk, name) for name in ("GMSK", "2FSK", "4FSK")},
+    "FM": fm,
+    "LoRa": lora,
+    "OFDM": ofdm,
+    "CW": carrier,
+    "noise": receiver_noise,
+}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Windows and their truth.
+
+    Attributes:
+        x: Shape (n, 2, 1024) float16; row 0 is I, row 1 is Q; unit mean power.
+        y: Index into `CLASSES`, shape (n,) uint8.
+        snr_db: Signal over noise across the sampled band, shape (n,) float32; means
+            nothing for the class noise.
+    """
+
+    x: NDArray[np.float16]
+    y: NDArray[np.uint8]
+    snr_db: FloatArray
+
+
+def make_chunk(seed: int, index: int, snr_db: tuple[float, float]) -> Labelled:
+    """Make chunk number `index` of the endless data set `seed`.
+
+    Args:
+        seed: Which data set.
+        index: Which chunk of it.
+        snr_db: Lowest and highest SNR; drawn uniformly in between.
+
+    Returns:
+        `CHUNK` windows, classes equally often, shuffled.
+    """
+    rng = np.random.default_rng([seed, index])
+    y = rng.permutation(np.arange(CHUNK) + rng.integers(len(CLASSES))) % len(CLASSES)
+    snr = rng.uniform(*snr_db, CHUNK)
+    clean = np.empty((CHUNK, 1024), np.complex64)
+    for k, name in enumerate(CLASSES):
+        rows = np.flatnonzero(y == k)
+        clean[rows] = propagate(MODULATORS[name](rng, len(rows)), rng)
+    x, _ = unit_power(to_rows(digitise(add_noise(clean, snr, rng), rng)))
+    return Labelled(x.astype(np.float16), y.astype(np.uint8), snr.astype(np.float32))
+
+
+def to_rows(iq: ComplexArray) -> FloatArray:
+    """Lay complex windows (n, window) out as network input (n, 2, window) float32."""
+    return np.stack([iq.real, iq.imag], axis=1).astype(np.float32)

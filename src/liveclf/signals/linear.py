@@ -1,0 +1,107 @@
+"""Linear modulation: symbols of a constellation through a pulse.
+
+The spectrum of a periodic symbol sequence is periodic, so a window of `WORK`
+samples with S symbols is S-point FFT -> tile -> pulse response -> inverse FFT, for
+any ratio WORK / S of samples per symbol, without resampling.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveclf.signals.constellations import CONSTELLATIONS
+
+WORK = 2048  # samples made per window; the middle is cut out after the channel
+ComplexArray = NDArray[np.complex64]
+
+
+def phasor(cycles: NDArray[np.float64]) -> ComplexArray:
+    """Return exp(j 2 pi cycles) in single precision, wrapped first so that none is lost.
+
+    Sine and cosine of float32 are vectorised in NumPy, the complex exponential is not.
+    """
+    angle = ((cycles - np.rint(cycles)) * (2 * np.pi)).astype(np.float32)
+    out = np.empty(angle.shape, np.complex64)
+    np.cos(angle, out=out.real)
+    np.sin(angle, out=out.imag)
+    return out
+
+
+def draw_sps(rng: np.random.Generator, n: int, high: float = 16.0) -> NDArray[np.float64]:
+    """Draw samples per symbol, log-uniform from 2 to `high`, shape (n,)."""
+    return np.exp(rng.uniform(np.log(2), np.log(high), n))
+
+
+def root_raised_cosine(f: NDArray[np.float64], rolloff: float) -> NDArray[np.float64]:
+    """Frequency response of the pulse, 1 in the pass band.
+
+    Source: Proakis, Digital Communications, 9.2-27, its square root.
+
+    Args:
+        f: Frequency in units of the symbol rate, any shape.
+        rolloff: Excess bandwidth, 0 to 1.
+    """
+    edge = (np.abs(f) - (1 - rolloff) / 2) / rolloff
+    return np.cos(np.pi / 2 * np.clip(edge, 0, 1))
+
+
+def linear(name: str, rng: np.random.Generator, n: int) -> ComplexArray:
+    """Modulate random symbols.
+
+    Args:
+        name: A key of `CONSTELLATIONS`.
+        rng: Source of all randomness.
+        n: Windows.
+
+    Returns:
+        Shape (n, WORK) complex64, mean power about 1, symbol rate and pulse of each
+        window drawn: RRC (roll-off 0.1 to 0.5), raised cosine, or rectangular.
+    """
+    make, order = CONSTELLATIONS[name]
+    # Remote controls key slowly: on-off keying is also made at up to 64 samples a symbol.
+    slow = (rng.random(n) < 0.3) if name == "OOK" else np.zeros(n, bool)
+    sps = np.where(slow, draw_sps(rng, n, 64), draw_sps(rng, n))
+    kind = rng.random(n)
+    out = np.empty((n, WORK), np.complex64)
+    for row in range(n):
+        n_symbols = round(WORK / sps[row])
+        symbols = make(order, rng)[rng.integers(order, size=n_symbols)]
+        staggered = name == "OQPSK"
+        if kind[row] < (0.4 if name == "OOK" else 0.15):
+            out[row] = _rectangular(symbols, rng.random(), staggered)
+        else:
+            rolloff = rng.uniform(0.1, 0.5)
+            out[row] = _shaped(symbols, rolloff, kind[row] > 0.9, rng.random(), staggered)
+    return out
+
+
+def _shaped(
+    symbols: NDArray[np.complex128], rolloff: float, matched: bool, delay: float, staggered: bool
+) -> NDArray[np.complex128]:
+    """Shape by a root raised cosine, twice where a receiver's matched filter is included."""
+    n_symbols = len(symbols)
+    last = min(int(n_symbols * (1 + rolloff) / 2), WORK // 2 - 1)
+    k = np.arange(-last, last + 1)
+    f = k / n_symbols  # in symbol rates
+    if staggered:  # Q half a symbol late
+        q_late = np.exp(-1j * np.pi * f)
+        i, q = np.fft.fft(symbols.real), np.fft.fft(symbols.imag)
+        tiled = i[k % n_symbols] + 1j * q_late * q[k % n_symbols]
+    else:
+        tiled = np.fft.fft(symbols)[k % n_symbols]
+    response = root_raised_cosine(f, rolloff)
+    spectrum = np.zeros(WORK, np.complex128)
+    spectrum[k] = tiled * (response**2 if matched else response) * np.exp(-2j * np.pi * f * delay)
+    return np.fft.ifft(spectrum) * (WORK / n_symbols)
+
+
+def _rectangular(
+    symbols: NDArray[np.complex128], delay: float, staggered: bool
+) -> NDArray[np.complex128]:
+    """Hold each symbol until the next."""
+    position = np.arange(WORK) * (len(symbols) / WORK) + delay
+    held = symbols[position.astype(int) % len(symbols)]
+    if staggered:
+        held = held.real + 1j * symbols[(position + 0.5).astype(int) % len(symbols)].imag
+    return held
