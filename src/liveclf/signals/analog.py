@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from liveclf.signals.audio import audio
 from liveclf.signals.linear import WORK, ComplexArray
 
 
-def am(name: str, rng: np.random.Generator, n: int) -> ComplexArray:
+def am(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
     """Modulate the amplitude by audio.
 
     DSB-WC is 1 + m a(t), m 0.3 to 1 and for one in ten over-modulated up to 2;
@@ -17,12 +18,13 @@ def am(name: str, rng: np.random.Generator, n: int) -> ComplexArray:
     Args:
         name: AM-DSB-WC, AM-DSB-SC, AM-SSB-WC or AM-SSB-SC.
         rng: Source of all randomness.
-        n: Windows.
+        n: Signals.
+        length: Samples of each, even.
 
     Returns:
-        Shape (n, WORK) complex64, any power.
+        Shape (n, length) complex64, any power.
     """
-    message, _ = audio(rng, n)
+    message, _ = audio(rng, n, length)
     depth = np.where(rng.random(n) < 0.1, rng.uniform(1, 2, n), rng.uniform(0.3, 1, n))[:, None]
     if name == "AM-DSB-SC":
         return message.astype(np.complex64)
@@ -36,9 +38,10 @@ def am(name: str, rng: np.random.Generator, n: int) -> ComplexArray:
     return sideband.astype(np.complex64)
 
 
-def _analytic(message: np.ndarray) -> np.ndarray:
+def _analytic(message: NDArray[np.float64]) -> NDArray[np.complex128]:
     """Remove the negative frequencies (rows are periodic, so this is exact)."""
     spectrum = np.fft.fft(message, axis=1)
-    spectrum[:, WORK // 2 + 1 :] = 0
-    spectrum[:, 1 : WORK // 2] *= 2
+    half = message.shape[1] // 2
+    spectrum[:, half + 1 :] = 0
+    spectrum[:, 1:half] *= 2
     return np.fft.ifft(spectrum, axis=1)

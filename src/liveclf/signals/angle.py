@@ -9,27 +9,27 @@ from liveclf.signals.audio import audio
 from liveclf.signals.linear import WORK, ComplexArray, draw_sps, phasor
 
 
-def fm(rng: np.random.Generator, n: int) -> ComplexArray:
+def fm(rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
     """Frequency modulation by audio, deviation 0.5 to 8 times the audio bandwidth.
 
     Returns:
-        Shape (n, WORK) complex64, unit power.
+        Shape (n, length) complex64, unit power.
     """
-    message, bandwidth = audio(rng, n, high=0.1)
+    message, bandwidth = audio(rng, n, length, high=0.1)
     index = np.exp(rng.uniform(np.log(0.5), np.log(8), n))
     # Carson: 2 (deviation + bandwidth) has to stay inside the sampled band.
     deviation = np.minimum(index * bandwidth, 0.4 - bandwidth)
     return _from_frequency(message * deviation[:, None])
 
 
-def fsk(name: str, rng: np.random.Generator, n: int) -> ComplexArray:
+def fsk(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
     """Frequency shift keying with continuous phase.
 
     GMSK: modulation index 0.5, Gaussian filter of BT 0.2 to 0.5 (GSM 0.3, GNU Radio
     0.35). 2FSK and 4FSK: index 0.25 to 4, unfiltered or Gaussian of BT 0.5 to 1.
 
     Returns:
-        Shape (n, WORK) complex64, unit power.
+        Shape (n, length) complex64, unit power.
     """
     order = 4 if name == "4FSK" else 2
     sps = draw_sps(rng, n)
@@ -43,13 +43,13 @@ def fsk(name: str, rng: np.random.Generator, n: int) -> ComplexArray:
         index = low * (np.maximum(high, 2 * low) / low) ** rng.random(n)
         bt = np.where(rng.random(n) < 0.5, rng.uniform(0.5, 1.0, n), np.inf)
     index = np.minimum(index, 0.8 * sps / (order - 1))  # outer tones within +-0.4 of the rate
-    levels = 2 * rng.integers(order, size=(n, WORK)) - (order - 1)
-    position = (np.arange(WORK)[None, :] / sps[:, None] + rng.random((n, 1))).astype(int)
+    levels = 2 * rng.integers(order, size=(n, length)) - (order - 1)
+    position = (np.arange(length)[None, :] / sps[:, None] + rng.random((n, 1))).astype(int)
     keyed = np.take_along_axis(levels, position, axis=1) * (index / (2 * sps))[:, None]
     return _from_frequency(_gaussian(keyed, bt / sps))
 
 
-def lora(rng: np.random.Generator, n: int) -> ComplexArray:
+def lora(rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
     """Chirp spread spectrum: up-chirps that start at one of 2^SF frequencies.
 
     Spreading factors 5 to 12, bandwidth 0.1 to 0.9 of the sample rate, as long as at
@@ -58,13 +58,13 @@ def lora(rng: np.random.Generator, n: int) -> ComplexArray:
     Source: Semtech AN1200.22, section 4.
 
     Returns:
-        Shape (n, WORK) complex64, unit power.
+        Shape (n, length) complex64, unit power.
     """
     bandwidth = np.exp(rng.uniform(np.log(0.1), np.log(0.9), n))
     widest = np.minimum(12, np.floor(np.log2(WORK * bandwidth)))
     chips = 2.0 ** np.floor(rng.uniform(5, widest + 1))
-    position = np.arange(WORK)[None, :] * (bandwidth / chips)[:, None] + rng.random((n, 1))
-    starts = np.floor(rng.random((n, WORK)) * chips[:, None]) / chips[:, None]
+    position = np.arange(length)[None, :] * (bandwidth / chips)[:, None] + rng.random((n, 1))
+    starts = np.floor(rng.random((n, length)) * chips[:, None]) / chips[:, None]
     start = np.take_along_axis(starts, position.astype(int), axis=1)
     return _from_frequency(bandwidth[:, None] * ((position + start) % 1 - 0.5))
 
@@ -78,6 +78,6 @@ def _gaussian(x: NDArray[np.float64], bandwidth: NDArray[np.float64]) -> NDArray
 
     Source: ETSI TS 145 004, 2.5 (its Fourier transform).
     """
-    f = np.fft.rfftfreq(WORK)[None, :]
+    f = np.fft.rfftfreq(x.shape[1])[None, :]
     response = np.exp(-np.log(2) / 2 * (f / bandwidth[:, None]) ** 2)
-    return np.fft.irfft(np.fft.rfft(x, axis=1) * response, WORK, axis=1)
+    return np.fft.irfft(np.fft.rfft(x, axis=1) * response, x.shape[1], axis=1)

@@ -1,8 +1,8 @@
 """Linear modulation: symbols of a constellation through a pulse.
 
-The spectrum of a periodic symbol sequence is periodic, so a window of `WORK`
-samples with S symbols is S-point FFT -> tile -> pulse response -> inverse FFT, for
-any ratio WORK / S of samples per symbol, without resampling.
+The spectrum of a periodic symbol sequence is periodic, so N samples with S symbols
+are S-point FFT -> tile -> pulse response -> N-point inverse FFT, for any ratio N / S of
+samples per symbol, without resampling.
 """
 
 from __future__ import annotations
@@ -46,61 +46,78 @@ def root_raised_cosine(f: NDArray[np.float64], rolloff: float) -> NDArray[np.flo
     return np.cos(np.pi / 2 * np.clip(edge, 0, 1))
 
 
-def linear(name: str, rng: np.random.Generator, n: int) -> ComplexArray:
+def linear(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
     """Modulate random symbols.
 
     Args:
         name: A key of `CONSTELLATIONS`.
         rng: Source of all randomness.
-        n: Windows.
+        n: Signals.
+        length: Samples of each.
 
     Returns:
-        Shape (n, WORK) complex64, mean power about 1, symbol rate and pulse of each
-        window drawn: RRC (roll-off 0.1 to 0.5), raised cosine, or rectangular.
+        Shape (n, length) complex64, mean power about 1, symbol rate and pulse of each
+        drawn: RRC (roll-off 0.1 to 0.5), raised cosine, or rectangular.
     """
     make, order = CONSTELLATIONS[name]
     # Remote controls key slowly: on-off keying is also made at up to 64 samples a symbol.
     slow = (rng.random(n) < 0.3) if name == "OOK" else np.zeros(n, bool)
     sps = np.where(slow, draw_sps(rng, n, 64), draw_sps(rng, n))
     kind = rng.random(n)
-    out = np.empty((n, WORK), np.complex64)
+    out = np.empty((n, length), np.complex64)
     for row in range(n):
-        n_symbols = round(WORK / sps[row])
+        n_symbols = round(length / sps[row])
         symbols = make(order, rng)[rng.integers(order, size=n_symbols)]
         staggered = name == "OQPSK"
         if kind[row] < (0.4 if name == "OOK" else 0.15):
-            out[row] = _rectangular(symbols, rng.random(), staggered)
+            out[row] = _rectangular(symbols, length, rng.random(), staggered)
         else:
             rolloff = rng.uniform(0.1, 0.5)
-            out[row] = _shaped(symbols, rolloff, kind[row] > 0.9, rng.random(), staggered)
+            matched = kind[row] > 0.9  # a receiver's matched filter is included
+            spectrum = _shaped(symbols, rolloff, matched, rng.random(), staggered)
+            out[row] = _synthesise(spectrum, length) * (length / n_symbols)
     return out
 
 
 def _shaped(
     symbols: NDArray[np.complex128], rolloff: float, matched: bool, delay: float, staggered: bool
 ) -> NDArray[np.complex128]:
-    """Shape by a root raised cosine, twice where a receiver's matched filter is included."""
+    """Return the occupied bins, -last to last, of symbols shaped by a root raised cosine.
+
+    Args:
+        symbols: One period.
+        rolloff: Of the pulse.
+        matched: Shape twice.
+        delay: Of all symbols, in symbols.
+        staggered: Q half a symbol late.
+    """
     n_symbols = len(symbols)
-    last = min(int(n_symbols * (1 + rolloff) / 2), WORK // 2 - 1)
+    last = int(n_symbols * (1 + rolloff) / 2)
     k = np.arange(-last, last + 1)
     f = k / n_symbols  # in symbol rates
-    if staggered:  # Q half a symbol late
-        q_late = np.exp(-1j * np.pi * f)
+    if staggered:
         i, q = np.fft.fft(symbols.real), np.fft.fft(symbols.imag)
-        tiled = i[k % n_symbols] + 1j * q_late * q[k % n_symbols]
+        tiled = i[k % n_symbols] + 1j * np.exp(-1j * np.pi * f) * q[k % n_symbols]
     else:
         tiled = np.fft.fft(symbols)[k % n_symbols]
     response = root_raised_cosine(f, rolloff)
-    spectrum = np.zeros(WORK, np.complex128)
-    spectrum[k] = tiled * (response**2 if matched else response) * np.exp(-2j * np.pi * f * delay)
-    return np.fft.ifft(spectrum) * (WORK / n_symbols)
+    return tiled * (response**2 if matched else response) * np.exp(-2j * np.pi * f * delay)
+
+
+def _synthesise(bins: NDArray[np.complex128], length: int) -> NDArray[np.complex128]:
+    """Turn the bins -last to last into samples; what the rate cannot hold is cut off."""
+    last = min(len(bins) // 2, length // 2 - 1)
+    middle = len(bins) // 2
+    spectrum = np.zeros(length, np.complex128)
+    spectrum[np.arange(-last, last + 1)] = bins[middle - last : middle + last + 1]
+    return np.fft.ifft(spectrum)
 
 
 def _rectangular(
-    symbols: NDArray[np.complex128], delay: float, staggered: bool
+    symbols: NDArray[np.complex128], length: int, delay: float, staggered: bool
 ) -> NDArray[np.complex128]:
     """Hold each symbol until the next."""
-    position = np.arange(WORK) * (len(symbols) / WORK) + delay
+    position = np.arange(length) * (len(symbols) / length) + delay
     held = symbols[position.astype(int) % len(symbols)]
     if staggered:
         held = held.real + 1j * symbols[(position + 0.5).astype(int) % len(symbols)].imag
