@@ -1,0 +1,7 @@
+"""`python -m liveclf`."""
+
+import sys
+
+from liveclf.cli import main
+
+sys.exit(main())
