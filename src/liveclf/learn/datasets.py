@@ -30,7 +30,9 @@ def read_hdf5(path: Path) -> TruthSet:
     try:
         import h5py
     except ImportError as error:
-        raise MissingExtraError("Reading HDF5 needs h5py", 'pip install "liveclf[train]"') from error
+        raise MissingExtraError(
+            "Reading HDF5 needs h5py", 'pip install "liveclf[train]"'
+        ) from error
     if not path.is_file():
         raise TrainingError(f"Data set {path} is not there.")
     try:
@@ -56,9 +58,8 @@ def _rows_of_iq(path: Path, x: Any) -> FloatArray:
     if x.shape[1:] == (_WINDOW, 2):
         x = x.transpose(0, 2, 1)
     elif x.shape[1:] != (2, _WINDOW):
-        raise TrainingError(
-            f"Data set {path}: X of shape {x.shape} is neither (N, {_WINDOW}, 2) nor (N, 2, {_WINDOW})."
-        )
+        wanted = f"neither (N, {_WINDOW}, 2) nor (N, 2, {_WINDOW})"
+        raise TrainingError(f"Data set {path}: X of shape {x.shape} is {wanted}.")
     return np.ascontiguousarray(x, np.float32)
 
 

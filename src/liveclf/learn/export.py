@@ -34,9 +34,7 @@ from liveclf.records import FloatArray
 from liveclf.signals.classes import CLASSES, FAMILY_OF
 from liveclf.signals.generator import Labelled
 
-RATE_ADVICE = (
-    "2 to 16 samples per symbol: decimate a recording that is much wider than its signal"
-)
+RATE_ADVICE = "2 to 16 samples per symbol: decimate a recording that is much wider than its signal"
 OPSET = 17
 _RANGE_WINDOWS = 512
 _BATCH = 128
@@ -110,8 +108,11 @@ def export_onnx(model: keras.Model, path: Path) -> None:
     try:
         import tf2onnx  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("Export to ONNX needs tf2onnx", 'pip install "liveclf[train]"') from error
-    model.predict_on_batch(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))  # the exporter wants a called model
+        raise MissingExtraError(
+            "Export to ONNX needs tf2onnx", 'pip install "liveclf[train]"'
+        ) from error
+    # The exporter wants a model that was called.
+    model.predict_on_batch(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
     # The exporter prints its progress and warns of its own use of NumPy.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore", FutureWarning)
@@ -160,9 +161,11 @@ def _check_same(model: keras.Model, onnx_file: Path, x: FloatArray) -> None:
     got = OnnxEngine(onnx_file, "fp32", len(x)).predict(x)
     difference = float(np.max(np.abs(got - np.asarray(model.predict_on_batch(x)))))
     if not difference < 1e-3:
-        raise TrainingError(f"The ONNX export differs from the model by {difference:.2g} in logits.")
+        raise TrainingError(
+            f"The ONNX export differs from the model by {difference:.2g} in logits."
+        )
 
 
 def _whole_tens(snr_db: FloatArray) -> FloatArray:
     """Group a continuous SNR for reporting."""
-    return np.round(snr_db / 10) * 10
+    return (np.round(snr_db / 10) * 10).astype(np.float32)

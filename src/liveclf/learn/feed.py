@@ -83,9 +83,11 @@ class Feed:
 
     def _draw(self) -> tuple[FloatArray, NDArray[np.int32]]:
         rng = np.random.default_rng([self._seed, self._step, 1])
-        which, row = rng.integers(len(self._chunks), size=self._batch), rng.integers(CHUNK, size=self._batch)
-        x = np.stack([self._chunks[c].x[r] for c, r in zip(which, row, strict=True)]).astype(np.float32)
-        y = np.array([self._chunks[c].y[r] for c, r in zip(which, row, strict=True)], np.int32)
+        which = rng.integers(len(self._chunks), size=self._batch)
+        row = rng.integers(CHUNK, size=self._batch)
+        drawn = [(self._chunks[c], r) for c, r in zip(which, row, strict=True)]
+        x = np.stack([chunk.x[r] for chunk, r in drawn]).astype(np.float32)
+        y = np.array([chunk.y[r] for chunk, r in drawn], np.int32)
         # A new carrier phase at every view.
         angle = rng.uniform(0, 2 * np.pi, (self._batch, 1))
         cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)

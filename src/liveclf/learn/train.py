@@ -23,7 +23,9 @@ from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import Labelled
 
 
-def train(settings: TrainSettings, run: Path, check: Labelled, *, resume: bool = False) -> keras.Model:
+def train(
+    settings: TrainSettings, run: Path, check: Labelled, *, resume: bool = False
+) -> keras.Model:
     """Train, or go on with a run.
 
     Args:

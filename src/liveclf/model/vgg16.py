@@ -115,7 +115,8 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     x = MeanStd(name="mean_std")(x) if kind.pooled else layers.Flatten(name="flatten")(x)
     for d, units in enumerate(kind.dense, 1):
         units = units if kind.pooled else _channels(units, scale)
-        x = layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=f"dense{d}")(x)
+        dense = {"activation": "relu", "kernel_initializer": "he_normal", "name": f"dense{d}"}
+        x = layers.Dense(units, **dense)(x)
     # float32 whatever the policy: a half-precision logit costs calibration.
     logits = layers.Dense(n_classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=preset.replace("-", "_"))

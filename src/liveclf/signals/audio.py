@@ -14,7 +14,8 @@ def audio(
     """Make real messages of drawn bandwidth.
 
     Half are noise with a falling spectrum, a third harmonics of a gliding pitch, the
-    rest two or three tones (one sideband of a single tone would be a bare carrier); all but the tones swell and fade like syllables.
+    rest two or three tones (one sideband of a single tone would be a bare carrier). All
+    but the tones swell and fade like syllables.
 
     Args:
         rng: Source of all randomness.
@@ -74,7 +75,8 @@ def _tones(
     phase = rng.uniform(0, 2 * np.pi, (n, 3))
     t = np.arange(length)[None, None, :]
     waves = np.cos(2 * np.pi * frequency[:, :, None] * t + phase[:, :, None])
-    return np.einsum("nk,nkt->nt", weight, waves)
+    message: NDArray[np.float64] = np.einsum("nk,nkt->nt", weight, waves)
+    return message
 
 
 def _syllables(rng: np.random.Generator, n: int, length: int) -> NDArray[np.float64]:

@@ -36,7 +36,8 @@ def propagate(x: ComplexArray, rng: np.random.Generator) -> ComplexArray:
     y = np.fft.ifft(spectrum, axis=1)[:, _CUT : _CUT + WINDOW]
     y *= phasor(carrier_phase(rng, len(x)))
     power = np.mean(np.abs(y) ** 2, axis=1, keepdims=True)
-    return (y / np.sqrt(np.maximum(power, 1e-12))).astype(np.complex64)
+    scaled: ComplexArray = (y / np.sqrt(np.maximum(power, 1e-12))).astype(np.complex64)
+    return scaled
 
 
 def multipath(rng: np.random.Generator, n: int) -> ComplexArray:
@@ -68,7 +69,8 @@ def receiver_filter(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
     f = np.abs(np.fft.fftfreq(WORK))[None, :]
     corner = rng.uniform(0.38, 0.5, (n, 1))
     order = rng.integers(6, 24, (n, 1))
-    return (1 / np.sqrt(1 + (f / corner) ** (2 * order))).astype(np.float32)
+    response: NDArray[np.float64] = 1 / np.sqrt(1 + (f / corner) ** (2 * order))
+    return response.astype(np.float32)
 
 
 def carrier_phase(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
@@ -86,12 +88,15 @@ def carrier_phase(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     drift = rng.normal(0, 2e-7, (n, 1))
     cycles = rng.random((n, 1)) + (offset + drift * t) * t
     noisy = rng.random(n) < 0.3
-    steps = rng.standard_normal((int(noisy.sum()), WINDOW)) * rng.uniform(0, 8e-4, (int(noisy.sum()), 1))
+    n_noisy = int(noisy.sum())
+    steps = rng.standard_normal((n_noisy, WINDOW)) * rng.uniform(0, 8e-4, (n_noisy, 1))
     cycles[noisy] += np.cumsum(steps, axis=1)
     return cycles
 
 
-def add_noise(x: ComplexArray, snr_db: NDArray[np.float64], rng: np.random.Generator) -> ComplexArray:
+def add_noise(
+    x: ComplexArray, snr_db: NDArray[np.float64], rng: np.random.Generator
+) -> ComplexArray:
     """Add white noise.
 
     Args:
@@ -125,4 +130,5 @@ def digitise(x: ComplexArray, rng: np.random.Generator) -> ComplexArray:
     level = 10 ** (-rng.uniform(8, 24, (n, 1)) / 20) * 127.5
     steps = np.clip(np.floor(y.real * level), -128, 127) + 0.5
     steps = steps + 1j * (np.clip(np.floor(y.imag * level), -128, 127) + 0.5)
-    return np.where(rng.random((n, 1)) < 0.5, steps / level, y).astype(np.complex64)
+    out: ComplexArray = np.where(rng.random((n, 1)) < 0.5, steps / level, y).astype(np.complex64)
+    return out

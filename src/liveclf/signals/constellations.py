@@ -20,12 +20,13 @@ def ask(order: int, rng: np.random.Generator) -> Points:
     keying always has it.
     """
     lowest = 0 if order == 2 or rng.random() < 0.7 else 1
-    return _unit_power(np.arange(order) + lowest + 0j)
+    return _unit_power((np.arange(order) + lowest).astype(np.complex128))
 
 
 def psk(order: int, rng: np.random.Generator) -> Points:
     """Phases exp(j 2 pi k / M)."""
-    return np.exp(2j * np.pi * np.arange(order) / order)
+    points: Points = np.exp(2j * np.pi * np.arange(order) / order)
+    return points
 
 
 def qam(order: int, rng: np.random.Generator) -> Points:
@@ -96,4 +97,5 @@ CONSTELLATIONS: dict[str, tuple[Callable[[int, np.random.Generator], Points], in
 
 
 def _unit_power(points: Points) -> Points:
-    return points / np.sqrt(np.mean(np.abs(points) ** 2))
+    scaled: Points = points / np.sqrt(np.mean(np.abs(points) ** 2))
+    return scaled

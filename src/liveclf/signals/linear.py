@@ -101,7 +101,9 @@ def _shaped(
     else:
         tiled = np.fft.fft(symbols)[k % n_symbols]
     response = root_raised_cosine(f, rolloff)
-    return tiled * (response**2 if matched else response) * np.exp(-2j * np.pi * f * delay)
+    pulse = response**2 if matched else response
+    bins: NDArray[np.complex128] = tiled * pulse * np.exp(-2j * np.pi * f * delay)
+    return bins
 
 
 def _synthesise(bins: NDArray[np.complex128], length: int) -> NDArray[np.complex128]:
@@ -118,7 +120,7 @@ def _rectangular(
 ) -> NDArray[np.complex128]:
     """Hold each symbol until the next."""
     position = np.arange(length) * (len(symbols) / length) + delay
-    held = symbols[position.astype(int) % len(symbols)]
+    held: NDArray[np.complex128] = symbols[position.astype(int) % len(symbols)]
     if staggered:
         held = held.real + 1j * symbols[(position + 0.5).astype(int) % len(symbols)].imag
     return held

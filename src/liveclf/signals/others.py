@@ -57,7 +57,8 @@ def receiver_noise(rng: np.random.Generator, n: int, length: int = WORK) -> Comp
     noise = white(rng, (n, length))
     f = np.fft.fftfreq(length)[None, :]
     depth = np.where(rng.random((n, 1)) < 0.5, 0, rng.uniform(0, 0.8, (n, 1)))
-    tilt = 1 + depth * np.cos(2 * np.pi * f * rng.integers(1, 4, (n, 1)) + rng.uniform(0, 6.3, (n, 1)))
+    ripple = 2 * np.pi * f * rng.integers(1, 4, (n, 1))
+    tilt = 1 + depth * np.cos(ripple + rng.uniform(0, 6.3, (n, 1)))
     coloured = np.fft.ifft(np.fft.fft(noise, axis=1) * tilt, axis=1)
     coloured /= np.sqrt(np.mean(np.abs(coloured) ** 2, axis=1, keepdims=True))
     for _ in range(2):
