@@ -1,0 +1,168 @@
+"""A recording, and the source that replays it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from liveclf.config import SourceSettings
+from liveclf.errors import UsageError
+from liveclf.records import Annotation, Block, SampleFormat, StreamInfo
+from liveclf.sources.pacing import Pacer, wanted_span
+
+
+class Samples(Protocol):
+    """What holds the samples of a recording."""
+
+    def __len__(self) -> int:
+        """Return the number of complex samples."""
+        ...
+
+    def __getitem__(self, wanted: slice) -> NDArray[Any]:
+        """Return samples, shape (n, 2), in the native format."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A stretch of a recording without a loss or a retune.
+
+    Attributes:
+        start: Index of its first sample in the file.
+        start_sample: Absolute index of that sample; a jump is a loss.
+        sample_rate_hz: NaN if unknown.
+        center_hz: NaN if unknown.
+        epoch_s: UNIX time of absolute index 0 on its clock, NaN if unknown.
+    """
+
+    start: int
+    start_sample: int
+    sample_rate_hz: float
+    center_hz: float
+    epoch_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Samples that are all there, and what is known of them.
+
+    Attributes:
+        name: How messages call it.
+        samples: The samples, sliceable.
+        format: How they are stored.
+        captures: In order, at least one; the first begins with sample 0; one that begins
+            where the next does, or at the end, is empty.
+        annotations: Labels that the recording itself carries.
+        notes: Findings worth a line to the user, each a sentence.
+    """
+
+    name: str
+    samples: Samples
+    format: SampleFormat
+    captures: tuple[Capture, ...]
+    annotations: tuple[Annotation, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class ReplaySource:
+    """Replays a recording, or a part of it, once or for ever."""
+
+    def __init__(self, recording: Recording, settings: SourceSettings) -> None:
+        """Work out what is to be replayed.
+
+        Args:
+            recording: What to replay.
+            settings: Which part of it, how often and how fast.
+
+        Raises:
+            UsageError: The part asked for is not there, or seconds or real time
+                are asked for and no rate is known.
+        """
+        rate_hz = recording.captures[0].sample_rate_hz
+        n_samples = len(recording.samples)
+        self._recording = recording
+        self._loops = settings.loop
+        self._pacer = Pacer(settings, rate_hz)
+        start, stop = wanted_span(settings, rate_hz)
+        if start >= n_samples:
+            raise UsageError(
+                f"--start {settings.start_s:g} s is beyond the end of {recording.name},"
+                f" which is {n_samples / rate_hz:.6g} s long."
+            )
+        stop = n_samples if stop is None else min(stop, n_samples)
+        self._stretches = tuple(_stretches(recording.captures, start, stop))
+        self.info = StreamInfo(
+            name=recording.name,
+            format=recording.format.name,
+            sample_rate_hz=rate_hz,
+            center_hz=self._stretches[0][0].center_hz,
+            n_samples=None if settings.loop else stop - start,
+            is_live=settings.realtime,
+            annotations=recording.annotations,
+            notes=recording.notes,
+        )
+
+    def close(self) -> None:
+        """End the replay, from any thread."""
+        self._pacer.close()
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the samples in order; each capture and each pass is a segment.
+
+        A second pass counts on from where the first ended, so that sample
+        indices, and time with them, only ever grow.
+
+        Raises:
+            SourceError: The file can no longer be read.
+        """
+        segment, counted_on = 0, 0
+        first, last = self._stretches[0], self._stretches[-1]
+        pass_samples = _absolute(last[0], last[2]) - _absolute(first[0], first[1])
+        while True:
+            for capture, start, stop in self._stretches:
+                yield from self._blocks(capture, range(start, stop), segment, counted_on)
+                segment += 1
+            if not self._loops or self._pacer.closed:
+                return
+            counted_on += pass_samples
+
+    def _blocks(
+        self, capture: Capture, wanted: range, segment: int, counted_on: int
+    ) -> Iterator[Block]:
+        rate_hz = capture.sample_rate_hz
+        step = self._pacer.block_samples(rate_hz)
+        for start in wanted[::step]:
+            if self._pacer.closed:
+                return
+            iq = self._recording.samples[start : min(start + step, wanted.stop)]
+            if not self._pacer.wait(len(iq), rate_hz):
+                return
+            yield Block(
+                iq=iq,
+                format=self._recording.format,
+                start_sample=_absolute(capture, start) + counted_on,
+                segment=segment,
+                sample_rate_hz=rate_hz,
+                center_hz=capture.center_hz,
+                epoch_s=capture.epoch_s,
+                received_s=time.monotonic(),
+            )
+
+
+def _stretches(
+    captures: tuple[Capture, ...], start: int, stop: int
+) -> Iterator[tuple[Capture, int, int]]:
+    ends = (*(capture.start for capture in captures[1:]), math.inf)
+    for capture, end in zip(captures, ends, strict=True):
+        first, last = max(start, capture.start), min(stop, end)
+        if first < last:
+            yield capture, first, int(last)
+
+
+def _absolute(capture: Capture, index: int) -> int:
+    return capture.start_sample + index - capture.start
