@@ -36,7 +36,7 @@ _WINDOW = 1024
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="auto")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
@@ -50,7 +50,10 @@ def main() -> None:
             recording = _write_recording(Path(scratch), n)
             for output in ("null", f"jsonl:{scratch}/labels.jsonl"):
                 rounds = [
-                    (_bare(engine, n // engine.batch_size), _whole(engine, bundle, recording, output))
+                    (
+                        _bare(engine, n // engine.batch_size),
+                        _whole(engine, bundle, recording, output),
+                    )
                     for _ in range(arguments.rounds)
                 ]
                 bare, whole = (statistics.median(column) for column in zip(*rounds, strict=True))

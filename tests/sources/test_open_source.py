@@ -86,7 +86,13 @@ def test_what_is_not_there_is_named_without_the_override(tmp_path, monkeypatch, 
     assert f"Recording {name.removeprefix('cu8:')} does not exist" in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["", "cu8:", "250k:cu8:"])
+def test_no_path_is_the_recording_in_the_package():
+    source = opened("")
+    assert source.info.name.startswith("demo")
+    assert len(source.info.annotations) > 0
+
+
+@pytest.mark.parametrize("path", ["cu8:", "250k:cu8:"])
 def test_no_path(path):
     with pytest.raises(UsageError, match="No recording is given; name a file, or -"):
         opened(path)

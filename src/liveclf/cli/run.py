@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.options import add_settings, resolve
 from liveclf.config import RunSettings, to_toml
@@ -18,8 +19,11 @@ from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
 from liveclf.live.stats import Stats
-from liveclf.protocols import Stage
+from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import StreamInfo
+
+if TYPE_CHECKING:
+    from liveclf.sinks import FanOut, SinkReport
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +40,27 @@ def execute(arguments: argparse.Namespace) -> int:
     return classify(settings)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """What the loop needs, put together."""
+
+    source: Source
+    stages: list[Stage]
+    framer: Framer
+    batcher: Batcher
+    engine: Engine
+    decider: Decider
+    output: FanOut
+    stats: Stats
+    model: str
+    began_s: float
+
+    def figures(self) -> dict[str, Any]:
+        """Return every figure of the run so far."""
+        about = {"source": self.source.info.name, "model": self.model, "engine": self.engine.name}
+        return about | self.stats.summary(self.framer, time.monotonic() - self.began_s)
+
+
 def classify(settings: RunSettings) -> int:
     """Build what the loop needs, run it, and report.
 
@@ -46,61 +71,70 @@ def classify(settings: RunSettings) -> int:
         LiveclfError: Something could not be opened, or the source broke; in the latter
             case everything before it was written and the summary printed.
     """
-    # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
-    from liveclf.model.bundle import load_bundle
-    from liveclf.model.engines import open_engine
-    from liveclf.sinks import open_sinks, parse_outputs
     from liveclf.sinks.summary import print_summary
-    from liveclf.sources import open_source
 
     say = _silent if settings.output.quiet else _say
-    parse_outputs(settings.output.to)  # wrong use is said before anything is opened
-    source = open_source(settings.source)
-    bundle = load_bundle(settings.model.bundle)
-    engine, precision = open_engine(bundle, settings.model)
-    output = open_sinks(settings.output.to, is_live=source.info.is_live, info=source.info)
-    _introduce(source.info, f"{bundle.info.name}, {engine.name}", say)
-    framer = Framer(bundle.info.window_samples, settings.window.hop)
-    decider = Decider(
-        bundle.info.classes,
-        bundle.info.families,
-        bundle.info.temperature[precision],
-        top_k=settings.output.top_k,
-        min_probability=max(settings.output.min_probability, bundle.info.min_probability),
-        annotations=source.info.annotations,
-    )
-    stats = Stats(bundle.info.families)
-    batcher = Batcher(engine.batch_size, settings.model.max_age_s)
-    began_s = time.monotonic()
-
-    def summary() -> dict[str, Any]:
-        about = {"source": source.info.name, "model": bundle.info.name, "engine": engine.name}
-        return about | stats.summary(framer, time.monotonic() - began_s)
-
-    every = _Every(settings.output.stats_s, lambda: say(_line(summary())))
-    with _stopped_by_signals(source.close, output.stop_waiting) as signals:
+    run = _assemble(settings, say)
+    every = _Every(settings.output.stats_s, lambda: say(_line(run.figures())))
+    with _stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
-                source, _stages(settings), framer, batcher, engine, decider, output, stats,
-                on_block=every,
+                run.source, run.stages, run.framer, run.batcher, run.engine, run.decider,
+                run.output, run.stats, on_block=every,
             )  # fmt: skip
         finally:
-            source.close()
-            figures = summary()
-            reports = output.close(figures)
+            run.source.close()
+            figures = run.figures()
+            reports = run.output.close(figures)
             if not settings.output.quiet:
                 print_summary(figures, reports)
     if signals:
         return 128 + signals[0]
-    return int(any(report.n_dropped and report.state != "closed" or report.state == "failed" for report in reports))
+    return int(any(_lost_records(report) for report in reports))
 
 
-def _stages(settings: RunSettings) -> list[Stage]:
-    if settings.source.decimate == 1:
-        return []
+def _assemble(settings: RunSettings, say: Callable[[str], None]) -> _Run:
+    """Open everything; outputs last, so that nothing is overwritten in vain."""
+    # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
     from liveclf.dsp.decimate import Decimator
+    from liveclf.model.bundle import load_bundle
+    from liveclf.model.engines import open_engine
+    from liveclf.sinks import open_sinks, parse_outputs
+    from liveclf.sources import open_source
 
-    return [Decimator(settings.source.decimate)]
+    parse_outputs(settings.output.to)  # wrong use is said before anything is opened
+    source = open_source(settings.source)
+    bundle = load_bundle(settings.model.bundle)
+    engine, precision = open_engine(bundle, settings.model)
+    decimator = Decimator(settings.source.decimate)
+    seen = decimator.describe(source.info)  # by the framer and all behind it
+    output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
+    _introduce(source.info, f"{bundle.info.name}, {engine.name}", say)
+    info = bundle.info
+    return _Run(
+        source=source,
+        stages=[decimator] if settings.source.decimate > 1 else [],
+        framer=Framer(info.window_samples, settings.window.hop),
+        batcher=Batcher(engine.batch_size, settings.model.max_age_s),
+        engine=engine,
+        decider=Decider(
+            info.classes,
+            info.families,
+            info.temperature[precision],
+            top_k=settings.output.top_k,
+            min_probability=max(settings.output.min_probability, info.min_probability),
+            annotations=seen.annotations,
+        ),
+        output=output,
+        stats=Stats(info.families),
+        model=info.name,
+        began_s=time.monotonic(),
+    )
+
+
+def _lost_records(report: SinkReport) -> bool:
+    """Tell a failure from a reader that had seen enough."""
+    return report.state == "failed" or (report.n_dropped > 0 and report.state != "closed")
 
 
 def _introduce(info: StreamInfo, model: str, say: Callable[[str], None]) -> None:

@@ -23,6 +23,9 @@ from liveclf.sources.names import Hints, from_tokens
 from liveclf.sources.recording import Recording, ReplaySource
 from liveclf.sources.samples import reason
 
+DEMO = Path(__file__).parent.parent / "data" / "demo.sigmf-meta"
+"""The recording that ships in the package."""
+
 RECORDINGS: dict[str, str] = {
     ".sigmf": "sigmf",
     ".sigmf-meta": "sigmf",
@@ -40,6 +43,8 @@ RECORDINGS: dict[str, str] = {
 def open_source(settings: SourceSettings) -> Source:
     """Open what `settings.path` names: a recording, a pipe, or - for standard input.
 
+    An empty path stands for the recording in the package.
+
     The path may begin with what rtl_433 calls an override, `cu8:433.92M:250k:path`,
     which counts as flags. A colon in the name of a file that exists is no such thing.
 
@@ -47,6 +52,8 @@ def open_source(settings: SourceSettings) -> Source:
         SourceError: It cannot be read.
         UsageError: A flag is wrong or cannot be kept.
     """
+    if not settings.path:
+        settings = structs.replace(settings, path=str(DEMO))
     settings = _split_override(settings)
     if settings.path == "-" or _is_stream(settings.path):
         from liveclf.sources.stdin import open_pipe, open_stdin

@@ -22,7 +22,9 @@ from liveclf.sources.names import Hints
 from liveclf.sources.pacing import Pacer, wanted_span
 from liveclf.sources.samples import decode, open_binary, reason, stored_bytes
 
-_POLL_S = 0.2  # how soon a silent pipe notices that it was closed
+# How often a silent pipe says so, for windows that wait in a batch; and how soon it
+# notices that it was closed.
+_POLL_S = 0.05
 
 
 class StreamSource:
@@ -65,7 +67,7 @@ class StreamSource:
         self._pacer.close()
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the samples as they arrive.
+        """Yield the samples as they arrive, and an empty block while none do.
 
         Raises:
             SourceError: The stream broke, ended before anything wanted came, or
@@ -76,6 +78,9 @@ class StreamSource:
         while self._stop is None or at < self._stop:
             left = most if self._stop is None else min(most, self._stop - at)
             data = self._read(left * size - len(carry))
+            if data is None:
+                yield self._block(b"", max(at, self._start))
+                continue
             if not data:
                 break
             data = carry + data
@@ -114,22 +119,23 @@ class StreamSource:
                 f" {stored_bytes(self._format)}: it was cut short, or is not {self._format.name}."
             )
 
-    def _read(self, size: int) -> bytes:
-        """Return what has come, at most `size` bytes; nothing at the end or after close."""
+    def _read(self, size: int) -> bytes | None:
+        """Return what has come, at most `size` bytes, None if nothing has; b"" at the end."""
         try:
             descriptor = self._stream.fileno()
         except OSError:  # no file of the system's, so it does not keep us waiting
             return b"" if self._pacer.closed else self._stream.read(size)
         try:
-            while not self._pacer.closed:
-                # Elsewhere select takes sockets only; close then waits for bytes.
-                if os.name != "posix" or select.select([descriptor], [], [], _POLL_S)[0]:
-                    return os.read(descriptor, size)
+            if self._pacer.closed:
+                return b""
+            # Elsewhere select takes sockets only; close then waits for bytes.
+            if os.name != "posix" or select.select([descriptor], [], [], _POLL_S)[0]:
+                return os.read(descriptor, size)
+            return None
         except OSError as error:
             raise SourceError(
                 f"The stream {self.info.name} cannot be read: {reason(error)}."
             ) from None
-        return b""
 
 
 def open_stdin(settings: SourceSettings) -> StreamSource:
