@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter
 
 from liveclf.records import FloatArray
 
@@ -57,26 +57,21 @@ class NoiseFloor:
         return level
 
     def _level(self, power_dbfs: FloatArray) -> FloatArray:
-        seen = len(self._history)
-        recent = np.concatenate([self._history, power_dbfs])
-        self._history = recent[-(HISTORY_WINDOWS - 1) :]
-        floor = _trailing_percentile(recent)
-        floor[: min(len(floor), FIRST_WINDOWS - 1)] = np.nan
-        return power_dbfs - floor[seen:]
+        before = self._history
+        self._history = np.concatenate([before, power_dbfs])[-(HISTORY_WINDOWS - 1) :]
+        return power_dbfs - _trailing_percentile(before, power_dbfs)
 
 
-def _trailing_percentile(power: FloatArray) -> FloatArray:
-    """Percentile over the last `HISTORY_WINDOWS` up to each element."""
-    if len(power) < FIRST_WINDOWS:
-        return np.full(len(power), np.nan, np.float32)
-    # Infinity in front stands for what has not been seen; the percentile of the first
-    # windows is then taken over the few there are.
-    out = np.empty(len(power), np.float32)
-    for k in range(FIRST_WINDOWS - 1, min(len(power), HISTORY_WINDOWS - 1)):
-        out[k] = np.percentile(power[: k + 1], PERCENTILE, method="lower")
-    if len(power) >= HISTORY_WINDOWS:
-        filtered = percentile_filter(
-            power, PERCENTILE, size=HISTORY_WINDOWS, origin=HISTORY_WINDOWS // 2 - 1, mode="nearest"
-        )
-        out[HISTORY_WINDOWS - 1 :] = filtered[HISTORY_WINDOWS - 1 :]
-    return out
+def _trailing_percentile(before: FloatArray, power: FloatArray) -> FloatArray:
+    """Percentile over the last `HISTORY_WINDOWS` up to each of `power`, NaN where too few."""
+    # What has not been seen is infinite: it sorts behind everything that has.
+    unseen = np.full(HISTORY_WINDOWS - 1 - len(before), np.inf, np.float32)
+    rows = sliding_window_view(np.concatenate([unseen, before, power]), HISTORY_WINDOWS)
+    seen = np.minimum(len(before) + np.arange(1, len(power) + 1), HISTORY_WINDOWS)
+    rank = (seen - 1) * PERCENTILE // 100
+    floor = np.empty(len(power), np.float32)
+    for r in np.unique(rank):  # one, once the history is full
+        same = rank == r
+        floor[same] = np.partition(rows[same], r, axis=1)[:, r]
+    floor[seen < FIRST_WINDOWS] = np.nan
+    return floor
