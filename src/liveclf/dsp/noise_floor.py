@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, insort
+from collections import deque
+
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from liveclf.records import FloatArray
@@ -23,7 +26,8 @@ class NoiseFloor:
 
     def __init__(self) -> None:
         """Begin without history."""
-        self._history: FloatArray = np.empty(0, np.float32)
+        self._recent: deque[float] = deque()
+        self._sorted: list[float] = []  # the same, in order
         self._tuning: tuple[float, float] | None = None
 
     def push(
@@ -43,35 +47,27 @@ class NoiseFloor:
             Level over the floor, dB, shape (n,) float32; NaN while the floor is not
             known. The same for any split into calls.
         """
-        level = np.empty(len(power_dbfs), np.float32)
-        tuning = np.nan_to_num(np.stack([center_hz, sample_rate_hz]), nan=-1.0)
-        changes = np.flatnonzero(np.any(np.diff(tuning, axis=1) != 0, axis=0)) + 1
-        edges = [0, *changes.tolist(), len(power_dbfs)]
-        for first, last in zip(edges, edges[1:], strict=False):
-            if first == last:
-                continue
-            here = (float(tuning[0, first]), float(tuning[1, first]))
-            if here != self._tuning:
-                self._history, self._tuning = self._history[:0], here
-            level[first:last] = self._level(power_dbfs[first:last])
-        return level
+        centers = np.nan_to_num(center_hz, nan=-1.0).tolist()
+        rates = np.nan_to_num(sample_rate_hz, nan=-1.0).tolist()
+        tunings = zip(centers, rates, strict=True)
+        floor = [
+            self._next(power, tuning)
+            for power, tuning in zip(power_dbfs.tolist(), tunings, strict=True)
+        ]
+        return power_dbfs - np.array(floor, np.float32)
 
-    def _level(self, power_dbfs: FloatArray) -> FloatArray:
-        before = self._history
-        self._history = np.concatenate([before, power_dbfs])[-(HISTORY_WINDOWS - 1) :]
-        return power_dbfs - _trailing_percentile(before, power_dbfs)
-
-
-def _trailing_percentile(before: FloatArray, power: FloatArray) -> FloatArray:
-    """Percentile over the last `HISTORY_WINDOWS` up to each of `power`, NaN where too few."""
-    # What has not been seen is infinite: it sorts behind everything that has.
-    unseen = np.full(HISTORY_WINDOWS - 1 - len(before), np.inf, np.float32)
-    rows = sliding_window_view(np.concatenate([unseen, before, power]), HISTORY_WINDOWS)
-    seen = np.minimum(len(before) + np.arange(1, len(power) + 1), HISTORY_WINDOWS)
-    rank = (seen - 1) * PERCENTILE // 100
-    floor = np.empty(len(power), np.float32)
-    for r in np.unique(rank):  # one, once the history is full
-        same = rank == r
-        floor[same] = np.partition(rows[same], r, axis=1)[:, r]
-    floor[seen < FIRST_WINDOWS] = np.nan
-    return floor
+    def _next(self, power: float, tuning: tuple[float, float]) -> float:
+        """Take one power; return the floor, NaN while it is not known."""
+        # A sorted list costs a microsecond a window, whatever the number of windows in
+        # a call. A partition of the whole history costs two, and twenty while it fills.
+        if tuning != self._tuning:
+            self._tuning = tuning
+            self._recent.clear()
+            self._sorted.clear()
+        if len(self._recent) == HISTORY_WINDOWS:
+            del self._sorted[bisect_left(self._sorted, self._recent.popleft())]
+        self._recent.append(power)
+        insort(self._sorted, power)
+        if len(self._sorted) < FIRST_WINDOWS:
+            return math.nan
+        return self._sorted[(len(self._sorted) - 1) * PERCENTILE // 100]
