@@ -32,7 +32,8 @@ class Framer:
         skipped: Windows not given out, by reason: "non-finite" (NaN or infinity in
             it) and "zero power" (it cannot be normalised).
         lost_samples: Sum of all forward jumps of the start sample.
-        short_samples: Samples at the ends of stretches that fill no window.
+        short_samples: Samples behind the last window of a stretch that begin one more
+            and do not fill it; what a long hop leaves out on purpose is not among them.
     """
 
     def __init__(self, window_samples: int, hop_samples: int | None = None) -> None:
@@ -46,6 +47,7 @@ class Framer:
         self._hop = hop_samples or window_samples
         self._last: Block | None = None
         self._tail: NDArray[Any] = np.empty((0, 2))
+        self._stretch_start = 0  # absolute sample of the first window
         self._tail_start = 0  # absolute sample of the next window
         self._expected = 0  # absolute sample that continues the stretch
         self._gap = 0  # lost just before the next window
@@ -79,7 +81,10 @@ class Framer:
     def flush(self) -> None:
         """End the stretch: what fills no window is counted, not padded."""
         if self._last is not None:
-            self.short_samples += len(self._tail)
+            # With a short hop, the windows before hold the beginning of the tail.
+            is_first = self._tail_start == self._stretch_start
+            held = 0 if is_first else max(0, self._window - self._hop)
+            self.short_samples += max(0, len(self._tail) - held)
         self._last = None
         self._tail = self._tail[:0]
 
@@ -101,7 +106,7 @@ class Framer:
             self.lost_samples += lost
             self._gap += lost
         self.flush()
-        self._tail_start = block.start_sample
+        self._stretch_start = self._tail_start = block.start_sample
 
     def _cut(self, iq: NDArray[Any], n: int, block: Block) -> Windows:
         """Convert and normalise the first `n` windows of `iq`, less those to be skipped."""
@@ -110,7 +115,10 @@ class Framer:
         self._tail_start += n * self._hop
         views = np.lib.stride_tricks.sliding_window_view(iq, self._window, axis=0)
         x = np.empty((n, 2, self._window), np.float32)
-        np.subtract(views[:: self._hop][:n], fmt.offset, out=x, dtype=np.float32, casting="unsafe")
+        with np.errstate(over="ignore"):  # 64-bit samples beyond 32: infinite, so skipped
+            np.subtract(
+                views[:: self._hop][:n], fmt.offset, out=x, dtype=np.float32, casting="unsafe"
+            )
         x, power = unit_power(x)
         with np.errstate(divide="ignore", invalid="ignore"):
             power_dbfs = 10 * np.log10(power) - np.float32(20 * np.log10(fmt.full_scale))
