@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from liveclf.dsp.framer import Framer
 from liveclf.records import Block, Detections
 
-# Logarithmic bins, 40 per decade from 1 us to 1000 s: percentiles within 3 %.
+# Logarithmic bins, 40 per decade from 1 us to 1000 s, each read as its geometric middle:
+# half a bin is a factor of 1.029, so percentiles are within 3 %.
 _BINS_PER_DECADE = 40
 _EDGES_S = np.logspace(-6, 3, 9 * _BINS_PER_DECADE + 1)
+_HALF_BIN = 10 ** (0.5 / _BINS_PER_DECADE)
 
 
 class Stats:
@@ -59,12 +61,12 @@ class Stats:
         self._count_agreement(found)
 
     def latency_ms(self, percent: float) -> float | None:
-        """Return a percentile of the latencies so far, None before the first."""
+        """Return a percentile of the latencies so far, within 3 %, None before the first."""
         total = int(self._latency.sum())
         if not total:
             return None
         k = int(np.searchsorted(np.cumsum(self._latency), percent / 100 * total))
-        return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] * 1e3)
+        return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] / _HALF_BIN * 1e3)
 
     def summary(self, framer: Framer, wall_s: float) -> dict[str, Any]:
         """Return every figure as plain numbers and strings.
@@ -118,6 +120,4 @@ class Stats:
 
 def _tally(index: NDArray[np.int64], names: tuple[str, ...]) -> Counter[str]:
     counts = np.bincount(index + 1, minlength=len(names) + 1)
-    return Counter(
-        {name: int(n) for name, n in zip(("unknown", *names), counts, strict=True) if n}
-    )
+    return Counter({name: int(n) for name, n in zip(("unknown", *names), counts, strict=True) if n})
