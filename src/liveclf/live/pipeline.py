@@ -1,6 +1,7 @@
 """The loop.
 
-    source --Block--> [stages] --Block--> framer --Windows--> batcher --> engine --logits--> decider --Detections--> sinks
+    source --Block--> [stages] --Block--> framer --Windows--> batcher --> engine
+           --logits--> decider --Detections--> sinks
 
 Collaborators are passed in; nothing is built here. The loop holds at most one block,
 one batch and what framer and batcher hold; sinks have queues of their own.
@@ -62,7 +63,8 @@ def run(
             stats.count_block(block)
             for windows in framer.push(block):
                 classify(batcher.push(windows))
-            classify(batcher.expire(clock()))
+            # By times of arrival: an engine that is slow must not cut its batches short.
+            classify(batcher.expire(block.received_s))
             on_block()
             if output.all_closed:
                 break
@@ -79,6 +81,10 @@ def _through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block
 
 
 def _apply(stage: Stage, blocks: Iterator[Block]) -> Iterator[Block]:
-    for block in blocks:
-        yield from stage.push(block)
+    try:
+        for block in blocks:
+            yield from stage.push(block)
+    except Exception:  # what came before a fault of the source is passed on all the same
+        yield from stage.flush()
+        raise
     yield from stage.flush()
