@@ -8,6 +8,7 @@ are the ones below. An unknown key, a wrong type or a value out of range is a
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -18,9 +19,12 @@ from msgspec import Meta
 
 from liveclf.errors import UsageError
 
-_SI = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-_QUANTITY = re.compile(r"([-+]?[\d_]*\.?\d+(?:e[-+]?\d+)?)\s*([kmg]?)(?:hz|sps)?", re.IGNORECASE)
-_DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+_SI = {"": 0, "k": 3, "m": 6, "g": 9}
+_QUANTITY = re.compile(
+    r"([-+]?(?:\d+(?:_\d+)*\.?\d*|\.\d+))(?:e([-+]?\d{1,4}))?\s*([kmg]?)(?:hz|sps)?", re.IGNORECASE
+)
+_NUMBER = r"(\d+\.?\d*|\.\d+)"
+_DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m(?!s))?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
 
 
 class Hertz(float):
@@ -33,13 +37,7 @@ class Hertz(float):
         Raises:
             ValueError: It is neither.
         """
-        if isinstance(value, str):
-            if not (match := _QUANTITY.fullmatch(value.strip())):
-                raise ValueError("a frequency such as 433.92M, 250k or 433920000")
-            value = float(match[1]) * _SI[match[2].lower()]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError("a frequency such as 433.92M, 250k or 433920000")
-        return cls(value)
+        return cls(_quantity(value, "a frequency such as 433.92M, 250k or 433920000"))
 
 
 class Seconds(float):
@@ -50,13 +48,12 @@ class Seconds(float):
         """Read a number or its text form.
 
         Raises:
-            ValueError: It is neither.
+            ValueError: It is neither, or negative.
         """
         wanted = "a duration such as 2.5, 250ms or 1h23m"
         if isinstance(value, str):
             text = value.strip().lower()
-            match = _DURATION.fullmatch(text)
-            if text and match:
+            if text and (match := _DURATION.fullmatch(text)):
                 parts = (float(part or 0) for part in match.groups())
                 value = sum(n * s for n, s in zip(parts, (3600, 60, 1, 1e-3), strict=True))
             else:
@@ -64,9 +61,10 @@ class Seconds(float):
                     value = float(text)
                 except ValueError:
                     raise ValueError(wanted) from None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        seconds = _finite(value, wanted)
+        if seconds < 0:
             raise ValueError(wanted)
-        return cls(value)
+        return cls(seconds)
 
 
 class Count(int):
@@ -79,16 +77,44 @@ class Count(int):
         Raises:
             ValueError: It is neither, or not a positive whole number.
         """
-        if isinstance(value, str):
-            value = float(Hertz.parse(value))
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
-            raise ValueError("a count such as 100000, 250k or 1e6")
-        return cls(value)
+        wanted = "a count such as 100000, 250k or 1e6"
+        number = _quantity(value, wanted)
+        if number != int(number) or number < 1:
+            raise ValueError(wanted)
+        return cls(number)
 
+
+def _quantity(value: Any, wanted: str) -> float:
+    """Read a number, or a text with an SI prefix and a unit."""
+    if isinstance(value, str):
+        if not (match := _QUANTITY.fullmatch(value.strip())):
+            raise ValueError(wanted)
+        # Through the exponent, so that 1.001k is 1001 and not 1000.9999999999999.
+        exponent = int(match[2] or 0) + _SI[match[3].lower()]
+        value = float(f"{match[1]}e{exponent}")
+    return _finite(value, wanted)
+
+
+def _finite(value: Any, wanted: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(wanted)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(wanted)
+    return number
+
+
+# Of a message such as: Expected `str`, got `int` - at `$.output.to[0]`
+_KEY = re.compile(r"\w+")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
 _PARSED = (Hertz, Seconds, Count)
 
-Positive = Annotated[int, Meta(ge=1)]
+# The upper limit keeps sample indices within 64 bits; it is days of any stream.
+Samples = Annotated[int, Meta(ge=1, le=2**40)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 
 
@@ -101,7 +127,9 @@ def option(text: str, *flags: str, metavar: str = "", **limits: Any) -> Meta:
     return Meta(description=text, extra={"flags": flags, "metavar": metavar}, **limits)
 
 
-class SourceSettings(Section):
+# One setting a line reads as the table it is.
+# fmt: off
+class SourceSettings(Section, frozen=True):
     """Where the samples come from."""
 
     path: Annotated[str, option("recording to replay, - for standard input; none: the one in the package")] = ""
@@ -117,13 +145,13 @@ class SourceSettings(Section):
     checksum: Annotated[bool, option("verify the SHA-512 of a SigMF recording before replaying it", "--checksum")] = True
 
 
-class WindowSettings(Section):
+class WindowSettings(Section, frozen=True):
     """How the stream is cut."""
 
-    hop: Annotated[Positive | None, option("samples from one window to the next; none: the window length", "--hop", metavar="N")] = None
+    hop: Annotated[Samples | None, option("samples from one window to the next; none: the window length", "--hop", metavar="N")] = None
 
 
-class ModelSettings(Section):
+class ModelSettings(Section, frozen=True):
     """Which network, and how it runs."""
 
     bundle: Annotated[str, option("name of a bundle in the package, or a bundle folder", "--model", "-m", metavar="NAME|DIR")] = "auto"
@@ -134,7 +162,7 @@ class ModelSettings(Section):
     max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
 
 
-class OutputSettings(Section):
+class OutputSettings(Section, frozen=True):
     """What is written, and where."""
 
     to: Annotated[tuple[str, ...], option("KIND[:FILE], may be given several times; auto: a table on a terminal, JSON lines into a pipe", "--output", "-o", metavar="KIND[:FILE]")] = ("auto",)
@@ -144,7 +172,7 @@ class OutputSettings(Section):
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
 
 
-class RunSettings(Section):
+class RunSettings(Section, frozen=True):
     """Everything `liveclf run` can be told."""
 
     source: SourceSettings = SourceSettings()
@@ -153,14 +181,14 @@ class RunSettings(Section):
     output: OutputSettings = OutputSettings()
 
 
-class NetworkSettings(Section):
+class NetworkSettings(Section, frozen=True):
     """The network to train."""
 
     preset: Annotated[str, option("vgg16, vgg16-slim or vgg16-classic", "--preset", metavar="NAME")] = "vgg16-slim"
     width: Annotated[Share | None, option("channels over those of VGG16; none: the preset's own", "--width", metavar="W")] = None
 
 
-class FitSettings(Section):
+class FitSettings(Section, frozen=True):
     """How it is trained."""
 
     steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1)] = 11000
@@ -175,7 +203,7 @@ class FitSettings(Section):
     seed: Annotated[int, option("seed of data and weights", "--seed", metavar="N", ge=0)] = 1
 
 
-class DataSettings(Section):
+class DataSettings(Section, frozen=True):
     """What it is trained on."""
 
     snr_min_db: Annotated[float, option("lowest SNR made", "--snr-min", metavar="DB")] = -6.0
@@ -186,13 +214,15 @@ class DataSettings(Section):
     heldout_windows: Annotated[int, option("windows of another seed for validation and calibration", "--heldout", metavar="N", ge=512)] = 6000
 
 
-class TrainSettings(Section):
+class TrainSettings(Section, frozen=True):
     """What a training run depends on."""
 
     network: NetworkSettings = NetworkSettings()
     fit: FitSettings = FitSettings()
     data: DataSettings = DataSettings()
 
+
+# fmt: on
 
 SettingsT = TypeVar("SettingsT", bound=Section)
 
@@ -249,14 +279,15 @@ def _convert(values: dict[str, Any], cls: type[SettingsT], where: str) -> Settin
         return msgspec.convert(values, cls, dec_hook=_decode)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `")
-        keys = [key for key in path.rstrip("`").removeprefix("$").split(".") if key]
+        keys = _KEY.findall(path)
+        if unknown := _UNKNOWN.fullmatch(text):
+            keys, text = [*keys, unknown[1]], "There is no such key"
         value: Any = values
         for key in keys:
-            value = value.get(key) if isinstance(value, dict) else value
+            value = value[int(key)] if isinstance(value, list | tuple) else value[key]
+        shown = "" if isinstance(value, dict) else f" = {value!r}"
         name = ".".join(keys)
-        got = "" if not keys or isinstance(value, dict) else f" = {value!r}"
-        about = f"{name}{got}" if name else "the top level"
-        raise UsageError(f"Configuration{where}: {about}: {_lower_first(text)}.") from None
+        raise UsageError(f"Configuration{where}: {name}{shown}: {_lower_first(text)}.") from None
 
 
 def _decode(kind: type, value: Any) -> Any:
@@ -264,7 +295,7 @@ def _decode(kind: type, value: Any) -> Any:
         try:
             return kind.parse(value)
         except ValueError as error:
-            raise ValueError(f"Expected {error}, got {value!r}") from None
+            raise ValueError(f"Expected {error}") from None
     raise NotImplementedError(kind)
 
 
