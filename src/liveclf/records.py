@@ -1,6 +1,7 @@
 """The types that travel: frozen dataclasses with arrays inside.
 
-    source --Block--> framer --Windows--> batcher --> engine --logits--> decider --Detections--> sinks
+    source --Block--> framer --Windows--> batcher --> engine --logits--> decider
+           --Detections--> sinks
 
 Nothing on this path is a Python object per sample or per window; a sink that
 wants single records asks `Detections.rows` for them on its own thread.
@@ -229,7 +230,7 @@ class Detections:
         names, families, truths = self.class_names, self.family_names, self.truth_names
         for t, el, k, d, fc, fs, lab, fam, p, fp, tl, tp, pw, lv, gap, lat, tru in columns:
             yield Detection(
-                time=None if t != t else iso_utc(t),  # x != x is the test for NaN
+                time=iso_utc(t) if _FIRST_S <= t < _END_S else None,  # NaN is in no range
                 elapsed_s=_known(el),
                 sample=k,
                 duration_s=_known(d),
@@ -288,6 +289,11 @@ class StreamInfo:
     notes: tuple[str, ...] = ()
 
 
+# What ISO 8601 writes with a year of four digits: 0001 to 9999.
+_FIRST_S = -62_135_596_800
+_END_S = 253_402_300_799  # the last second is left out, as its fraction may round up
+
+
 def iso_utc(unix_s: float) -> str:
     """Write a UNIX time as ISO 8601 UTC with microseconds, as SigMF does."""
     # The calendar is worked out once a second, not once a record: four times faster.
@@ -300,7 +306,7 @@ def iso_utc(unix_s: float) -> str:
 
 @lru_cache(maxsize=256)
 def _calendar(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 def _rounded(column: NDArray[Any], digits: int) -> list[Any]:
@@ -309,4 +315,4 @@ def _rounded(column: NDArray[Any], digits: int) -> list[Any]:
 
 
 def _known(value: float) -> float | None:
-    return None if value != value else value
+    return None if value != value else value  # x != x is the test for NaN
