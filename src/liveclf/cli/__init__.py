@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from liveclf import __version__
+from liveclf.cli.messages import flush_stdout, say
 from liveclf.cli.options import Parser
 from liveclf.errors import LiveclfError
 
@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        flush_stdout()
+        return code
     except LiveclfError as error:
         _report(str(error), debug)
         return error.exit_code
@@ -51,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report("interrupted", debug)
         return 130
     except BrokenPipeError:  # help or a report into `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         _report(f"internal error, {type(error).__name__}: {error}; --debug shows where", debug)
@@ -73,11 +74,14 @@ def _dispatch(arguments: list[str]) -> int:
         if name == named:
             __import__(module)
             sys.modules[module].add_options(command)
-    parsed = parser.parse_args(arguments)
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit:  # --help and --version; a wrong use raises UsageError
+        return 0
     return int(sys.modules[COMMANDS[parsed.command][0]].execute(parsed))
 
 
 def _report(message: str, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    print(f"liveclf: {message}", file=sys.stderr)
+    say(f"liveclf: {message}")

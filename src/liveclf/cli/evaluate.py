@@ -41,9 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
     engine, _ = open_engine(bundle, settings)
     truth = read_hdf5(arguments.data)
     only = RADIOML_2018_CLASSES if arguments.radioml else None
-    result = score(
-        predict(engine, truth.x), truth, bundle.info.classes, bundle.info.families, only
-    )
+    result = score(predict(engine, truth.x), truth, bundle.info.classes, bundle.info.families, only)
     if arguments.json:
         print(msgspec.json.encode(result).decode())
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
 from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
@@ -73,9 +73,9 @@ def classify(settings: RunSettings) -> int:
     """
     from liveclf.sinks.summary import print_summary
 
-    say = _silent if settings.output.quiet else _say
-    run = _assemble(settings, say)
-    every = _Every(settings.output.stats_s, lambda: say(_line(run.figures())))
+    tell = _silent if settings.output.quiet else say
+    run = _assemble(settings, tell)
+    every = _Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
     with _stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
@@ -93,7 +93,7 @@ def classify(settings: RunSettings) -> int:
     return int(any(_lost_records(report) for report in reports))
 
 
-def _assemble(settings: RunSettings, say: Callable[[str], None]) -> _Run:
+def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     """Open everything; outputs last, so that nothing is overwritten in vain."""
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
     from liveclf.dsp.decimate import Decimator
@@ -109,7 +109,7 @@ def _assemble(settings: RunSettings, say: Callable[[str], None]) -> _Run:
     decimator = Decimator(settings.source.decimate)
     seen = decimator.describe(source.info)  # by the framer and all behind it
     output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
-    _introduce(source.info, f"{bundle.info.name}, {engine.name}", say)
+    _introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
     info = bundle.info
     return _Run(
         source=source,
@@ -137,14 +137,14 @@ def _lost_records(report: SinkReport) -> bool:
     return report.state == "failed" or (report.n_dropped > 0 and report.state != "closed")
 
 
-def _introduce(info: StreamInfo, model: str, say: Callable[[str], None]) -> None:
+def _introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> None:
     rate = f"{info.sample_rate_hz / 1e6:g} MS/s" if info.sample_rate_hz > 0 else "rate unknown"
     center = f", {info.center_hz / 1e6:g} MHz" if info.center_hz == info.center_hz else ""
-    say(f"{info.name}: {info.format}, {rate}{center}; {model}")
+    tell(f"{info.name}: {info.format}, {rate}{center}; {model}")
     if not info.sample_rate_hz > 0:
-        say("The sample rate is not known: positions are in samples; give --rate for times.")
+        tell("The sample rate is not known: positions are in samples; give --rate for times.")
     for note in info.notes:
-        say(note)
+        tell(note)
 
 
 @contextmanager
@@ -200,10 +200,6 @@ def _line(figures: dict[str, Any]) -> str:
         f"p99 latency {p99:.1f} ms" if p99 is not None else "",
     ]
     return "; ".join(part for part in parts if part)
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def _silent(message: str) -> None:

@@ -15,19 +15,20 @@ from liveclf.errors import MissingExtraError, UsageError
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     run = parser.add_argument_group("run")
-    run.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: runs/DATE-TIME)")
     run.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint of --run, with its settings"
+        "--run", type=Path, metavar="DIR", help="folder of the run (default: runs/DATE-TIME)"
+    )
+    run.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint of --run, with its settings",
     )
     add_settings(parser, TrainSettings)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train, write the bundle and say where it is."""
-    if arguments.resume:
-        settings = _settings_of(arguments)
-    else:
-        settings = resolve(arguments, TrainSettings)
+    settings = _settings_of(arguments) if arguments.resume else resolve(arguments, TrainSettings)
     if arguments.show_config:
         print(to_toml(settings), end="")
         return 0
