@@ -20,9 +20,10 @@ def unit_power(x: FloatArray) -> tuple[FloatArray, FloatArray]:
         zero or non-finite power are left as they are, for the caller to skip.
     """
     n, _, window = x.shape
-    flat = x.reshape(n, -1)
+    flat = x.reshape(n, 2 * window)
     with np.errstate(over="ignore", invalid="ignore"):
         power = np.einsum("ij,ij->i", flat, flat) / np.float32(window)
     usable = np.isfinite(power) & (power > 0)
-    flat *= (1 / np.sqrt(np.where(usable, power, 1))).astype(np.float32)[:, None]
+    # x, not flat: of an array that is not contiguous, flat is a copy.
+    x *= (1 / np.sqrt(np.where(usable, power, 1))).astype(np.float32)[:, None, None]
     return x, power
