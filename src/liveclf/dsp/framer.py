@@ -45,7 +45,7 @@ class Framer:
         """
         self._window = window_samples
         self._hop = hop_samples or window_samples
-        self._last: Block | None = None
+        self._stretch: tuple[Any, ...] | None = None  # what its blocks have in common
         self._tail: NDArray[Any] = np.empty((0, 2))
         self._stretch_start = 0  # absolute sample of the first window
         self._tail_start = 0  # absolute sample of the next window
@@ -61,9 +61,10 @@ class Framer:
 
         The iterator has to be used up before the next push.
         """
-        if self._breaks(block):
+        common = _in_common(block)
+        if common != self._stretch or block.start_sample != self._expected:
             self._start_stretch(block)
-        self._last = block
+        self._stretch = common
         self._expected = block.start_sample + len(block.iq)
         # The next window can start beyond this block when the hop is longer than a window.
         skip = min(max(0, self._tail_start - block.start_sample), len(block.iq))
@@ -80,28 +81,16 @@ class Framer:
 
     def flush(self) -> None:
         """End the stretch: what fills no window is counted, not padded."""
-        if self._last is not None:
+        if self._stretch is not None:
             # With a short hop, the windows before hold the beginning of the tail.
             is_first = self._tail_start == self._stretch_start
             held = 0 if is_first else max(0, self._window - self._hop)
             self.short_samples += max(0, len(self._tail) - held)
-        self._last = None
+        self._stretch = None
         self._tail = self._tail[:0]
 
-    def _breaks(self, block: Block) -> bool:
-        last = self._last
-        return (
-            last is None
-            or block.start_sample != self._expected
-            or block.segment != last.segment
-            or block.format != last.format
-            or not _same(block.sample_rate_hz, last.sample_rate_hz)
-            or not _same(block.center_hz, last.center_hz)
-            or not _same(block.epoch_s, last.epoch_s)
-        )
-
     def _start_stretch(self, block: Block) -> None:
-        if self._last is not None:
+        if self._stretch is not None:
             lost = max(0, block.start_sample - self._expected)
             self.lost_samples += lost
             self._gap += lost
@@ -144,5 +133,7 @@ class Framer:
         return windows
 
 
-def _same(a: float, b: float) -> bool:
-    return a == b or (a != a and b != b)  # NaN stands for unknown
+def _in_common(block: Block) -> tuple[Any, ...]:
+    """Return what all blocks of a stretch share; None for what is not known."""
+    numbers = (block.sample_rate_hz, block.center_hz, block.epoch_s)
+    return block.segment, block.format, *(None if x != x else x for x in numbers)

@@ -1,0 +1,115 @@
+"""What the tests of the real-time path pass in: windows, and fakes of both ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from liveclf.dsp.formats import FORMATS
+from liveclf.records import Block, Detections, StreamInfo, Windows
+
+WINDOW = 16
+CLASSES = ("BPSK", "QPSK", "2FSK", "noise")
+FAMILY_OF = {"BPSK": "PSK", "QPSK": "PSK", "2FSK": "FSK", "noise": "noise"}
+FAMILIES = ("PSK", "FSK", "noise")
+
+
+def make_windows(n: int, start: int = 0, received_s: float = 0.0, **columns: Any) -> Windows:
+    """Make `n` consecutive windows that can be told apart; a scalar is repeated."""
+    x = np.zeros((n, 2, WINDOW), np.float32)
+    x[:, 0, 0] = start + np.arange(n)
+    values: dict[str, Any] = {
+        "start_sample": WINDOW * (start + np.arange(n, dtype=np.int64)),
+        "gap_before": 0,
+        "power_dbfs": np.full(n, -30, np.float32),
+        "sample_rate_hz": 1e6,
+        "center_hz": 433e6,
+        "epoch_s": math.nan,
+        "received_s": received_s,
+    }
+    values |= columns
+    return Windows(x, **{k: np.full(n, v) if np.ndim(v) == 0 else v for k, v in values.items()})
+
+
+def make_blocks(*lengths: int, seed: int = 1, **values: Any) -> list[Block]:
+    """Make consecutive blocks of noise."""
+    rng = np.random.default_rng(seed)
+    known = {"sample_rate_hz": 1e6, "center_hz": 433e6, "epoch_s": math.nan, "received_s": 0.0}
+    blocks, at = [], 0
+    for n in lengths:
+        iq = rng.standard_normal((n, 2)).astype(np.float32)
+        blocks.append(Block(iq, FORMATS["cf32"], at, 0, **(known | values)))
+        at += n
+    return blocks
+
+
+def moved(block: Block, by: int, **values: Any) -> Block:
+    """Return a block as it comes after a loss."""
+    return replace(block, start_sample=block.start_sample + by, **values)
+
+
+class FakeSource:
+    """Yields blocks; an exception among them is raised when it is due."""
+
+    def __init__(self, items: Sequence[Block | Exception]) -> None:
+        self._items = items
+        self.n_given = 0
+        self.closed = False
+        self.info = StreamInfo("fake", "cf32", 1e6, 433e6, None, False)
+
+    def blocks(self) -> Iterator[Block]:
+        for item in self._items:
+            if self.closed:
+                return
+            if isinstance(item, Exception):
+                raise item
+            self.n_given += 1
+            yield item
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeEngine:
+    """Names every window by a rule, and remembers what it was given."""
+
+    name = "fake"
+
+    def __init__(self, batch_size: int = 4, rule: Callable[[int], int] = lambda k: k % 4) -> None:
+        self.batch_size = batch_size
+        self._rule = rule
+        self.batches: list[int] = []
+        self.n_seen = 0
+        self.fails_at: int | None = None
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        assert 0 < len(x) <= self.batch_size
+        if self.fails_at is not None and len(self.batches) >= self.fails_at:
+            raise RuntimeError("the accelerator has gone")
+        self.batches.append(len(x))
+        labels = [self._rule(self.n_seen + k) for k in range(len(x))]
+        self.n_seen += len(x)
+        return 5 * np.eye(len(CLASSES), dtype=np.float32)[labels]
+
+
+class FakeOutput:
+    """Keeps what is written; can close itself after so many windows."""
+
+    def __init__(self, closes_after: float = math.inf) -> None:
+        self.written: list[Detections] = []
+        self._closes_after = closes_after
+
+    @property
+    def starts(self) -> list[int]:
+        return [k for found in self.written for k in found.start_sample.tolist()]
+
+    @property
+    def all_closed(self) -> bool:
+        return len(self.starts) >= self._closes_after
+
+    def write(self, detections: Detections) -> None:
+        self.written.append(detections)

@@ -1,0 +1,165 @@
+"""The statistics: counts, percentiles, agreement, bounded memory."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from fake_parts import CLASSES, FAMILIES, FAMILY_OF, WINDOW, make_blocks
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveclf.dsp.framer import Framer
+from liveclf.live.stats import Stats
+from liveclf.records import Detections
+
+
+def detections(n: int = 1, **columns) -> Detections:
+    """Make `n` records; a scalar is repeated."""
+    values = {
+        "start_sample": WINDOW * np.arange(n),
+        "gap_before": 0,
+        "sample_rate_hz": 1e6,
+        "center_hz": 433e6,
+        "epoch_s": math.nan,
+        "power_dbfs": np.float32(-30),
+        "level_db": np.float32(math.nan),
+        "latency_s": 0.01,
+        "label": 0,
+        "family": 0,
+        "probability": np.float32(0.9),
+        "family_probability": np.float32(0.9),
+        "truth": -1,
+    } | columns
+    return Detections(
+        **{k: np.full(n, v) if np.ndim(v) == 0 else np.asarray(v) for k, v in values.items()},
+        window_samples=WINDOW,
+        top_label=np.zeros((n, 1), np.int64),
+        top_probability=np.ones((n, 1), np.float32),
+        class_names=CLASSES,
+        family_names=FAMILIES,
+        truth_names=("bpsk", "noise", "a door bell"),
+    )
+
+
+def summary(stats: Stats, framer: Framer | None = None, wall_s: float = 2.0) -> dict:
+    return stats.summary(framer or Framer(WINDOW), wall_s)
+
+
+def test_labels_and_families_are_counted_the_most_frequent_first():
+    stats = Stats(FAMILY_OF)
+    stats.count_detections(detections(4, label=[2, 2, 0, -1], family=[1, 1, 0, -1]))
+    stats.count_detections(detections(3, label=[2, -1, 3], family=[1, 0, 2]))
+    figures = summary(stats)
+    assert figures["labels"] == {"2FSK": 3, "unknown": 2, "BPSK": 1, "noise": 1}
+    assert list(figures["labels"])[:2] == ["2FSK", "unknown"]
+    assert figures["families"] == {"FSK": 3, "PSK": 2, "unknown": 1, "noise": 1}
+    assert (figures["classified"], figures["unknown"]) == (7, 2)
+
+
+def test_windows_are_classified_skipped_or_unclassified():
+    framer, stats = Framer(WINDOW), Stats(FAMILY_OF)
+    first, second = make_blocks(100, 100)
+    second.iq[30] = math.nan
+    second.iq[60:76] = 0
+    for block in (first, second):
+        for _ in framer.push(block):
+            pass
+    framer.flush()
+    stats.count_detections(detections(5))
+    figures = summary(stats, framer)
+    assert figures["windows"] == 200 // WINDOW
+    assert figures["skipped"] == {"non-finite": 1, "zero power": 1}
+    assert (figures["classified"], figures["unclassified"]) == (5, 5)
+    assert figures["samples_short"] == 8
+
+
+def test_samples_and_their_time_are_counted_at_their_own_rates():
+    stats = Stats(FAMILY_OF)
+    for block in (*make_blocks(1000, sample_rate_hz=1e3), *make_blocks(500, sample_rate_hz=2e3)):
+        stats.count_block(block)
+    figures = summary(stats, wall_s=0.5)
+    assert (figures["samples"], figures["stream_s"], figures["wall_s"]) == (1500, 1.25, 0.5)
+    assert figures["realtime_factor"] == 2.5
+
+
+def test_without_a_rate_there_is_no_time():
+    stats = Stats(FAMILY_OF)
+    for block in make_blocks(1000, sample_rate_hz=math.nan):
+        stats.count_block(block)
+    figures = summary(stats)
+    assert (figures["samples"], figures["stream_s"]) == (1000, None)
+    assert figures["realtime_factor"] is None
+
+
+@given(seed=st.integers(0, 99), scale=st.sampled_from([1e-4, 1e-3, 0.1, 5.0]))
+def test_percentiles_are_within_3_percent(seed, scale):
+    latency_s = scale * np.random.default_rng(seed).lognormal(0, 1, 5000)
+    stats = Stats(FAMILY_OF)
+    for part in np.split(latency_s, 10):
+        stats.count_detections(detections(500, latency_s=part))
+    for percent in (1, 50, 90, 99):
+        expected_ms = 1e3 * np.percentile(latency_s, percent, method="inverted_cdf")
+        assert stats.latency_ms(percent) == pytest.approx(expected_ms, rel=0.03)
+    figures = summary(stats)
+    assert figures["latency_p50_ms"] == stats.latency_ms(50)
+    assert figures["latency_p99_ms"] == stats.latency_ms(99)
+
+
+@pytest.mark.parametrize("latency_s", [-1.0, 0.0, 1e-9, 1e-6, 0.5, 1e3, 1e9])
+def test_any_latency_has_its_place(latency_s):
+    stats = Stats(FAMILY_OF)
+    stats.count_detections(detections(latency_s=latency_s))
+    inside = min(max(latency_s, 1e-6), 1e3)
+    assert stats.latency_ms(50) == pytest.approx(1e3 * inside, rel=0.03)
+
+
+def test_agreement_is_counted_where_an_annotation_names_a_class():
+    stats = Stats(FAMILY_OF)
+    # Annotated: bpsk four times, noise once, and a door bell, which is no class of ours.
+    stats.count_detections(
+        detections(
+            6, truth=[0, 0, 0, 0, 1, 2], label=[0, 1, 2, -1, 3, 0], family=[0, 0, 1, 0, 2, 0]
+        )
+    )
+    assert summary(stats)["agreement"] == {"annotated": 5, "label_right": 2, "family_right": 4}
+
+
+def test_without_annotations_there_is_no_agreement():
+    stats = Stats(FAMILY_OF)
+    stats.count_detections(detections(3, truth=[-1, 2, 2]))
+    assert summary(stats)["agreement"] is None
+
+
+def test_before_the_first_window_there_are_no_figures_to_give():
+    figures = summary(Stats(FAMILY_OF), wall_s=0.0)
+    assert (figures["windows"], figures["classified"], figures["unclassified"]) == (0, 0, 0)
+    assert figures["latency_p50_ms"] is figures["latency_p99_ms"] is None
+    assert figures["realtime_factor"] is None
+
+
+def test_the_summary_is_plain_numbers_and_strings():
+    stats = Stats(FAMILY_OF)
+    stats.count_block(make_blocks(10)[0])
+    stats.count_detections(detections(3, truth=[0, 1, -1]))
+    figures = summary(stats)
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+
+
+def test_memory_does_not_grow_with_the_run():
+    def size(stats: Stats) -> int:
+        parts = [getattr(stats, name) for name in vars(stats)]
+        return sum(p.nbytes if isinstance(p, np.ndarray) else sys.getsizeof(p) for p in parts)
+
+    stats = Stats(FAMILY_OF)
+    rng = np.random.default_rng(1)
+    sizes = []
+    for _ in range(2):
+        for _ in range(100):
+            labels = rng.integers(-1, 4, 50)
+            stats.count_detections(detections(50, label=labels, latency_s=rng.random(50)))
+        sizes.append(size(stats))
+    assert sizes[0] == sizes[1] < 10_000
