@@ -191,7 +191,7 @@ class NetworkSettings(Section, frozen=True):
 class FitSettings(Section, frozen=True):
     """How it is trained."""
 
-    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1)] = 11000
+    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1)] = 9000
     batch: Annotated[int, option("windows per step", "--batch", metavar="N", ge=2)] = 128
     epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1)] = 500
     learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0)] = 1.5e-3
@@ -199,7 +199,6 @@ class FitSettings(Section, frozen=True):
     weight_decay: Annotated[float, option("of AdamW", "--weight-decay", metavar="WD", ge=0)] = 1e-3
     clip_norm: Annotated[float, option("largest norm of a step's gradient", "--clip-norm", metavar="C", gt=0)] = 1.0
     label_smoothing: Annotated[float, option("share of the label spread over all classes", "--label-smoothing", metavar="E", ge=0, lt=1)] = 0.02
-    average: Annotated[float, option("momentum of the weight average", "--average", metavar="M", ge=0, lt=1)] = 0.999
     seed: Annotated[int, option("seed of data and weights", "--seed", metavar="N", ge=0)] = 1
 
 

@@ -122,7 +122,7 @@ def test_the_receiver_filter_is_flat_in_the_middle_and_falls_at_the_edges() -> N
 
 def test_half_the_windows_pass_an_eight_bit_converter() -> None:
     """At most 256 levels of I and of Q, evenly spaced; the others are not quantised."""
-    y = digitise(white(rng(), (200, 8192)), rng(2))
+    y = digitise(white(rng(), (200, 8192)), np.full(200, 30.0), rng(2))
     n_levels = np.array([[len(np.unique(row.real)), len(np.unique(row.imag))] for row in y])
     quantised = n_levels.max(axis=1) <= 256
     assert np.all(n_levels[~quantised] > 6000)
@@ -138,7 +138,7 @@ def test_half_the_windows_pass_an_eight_bit_converter() -> None:
 def test_imbalance_and_dc_stay_weak() -> None:
     """Of a tone, the image and the spike at DC stay 18 dB below it, and some windows have them."""
     tone = np.exp(2j * np.pi * 128 / WINDOW * np.arange(WINDOW)).astype(np.complex64)
-    y = digitise(np.repeat(tone[None, :], 400, axis=0), rng())
+    y = digitise(np.repeat(tone[None, :], 400, axis=0), np.full(400, 30.0), rng())
     power = np.abs(np.fft.fft(y, axis=1)) ** 2
     image_db = 10 * np.log10(power[:, -128] / power[:, 128] + 1e-12)
     dc_db = 10 * np.log10(power[:, 0] / power[:, 128] + 1e-12)
@@ -151,4 +151,23 @@ def test_imbalance_and_dc_stay_weak() -> None:
 def test_the_converter_does_not_care_how_strong_the_signal_is() -> None:
     """Its gain is set by the signal's power; all else follows from the seed."""
     x = white(rng(), (20, WINDOW))
-    assert np.allclose(digitise(x, rng(2)), digitise(x * np.float32(1024), rng(2)), atol=1e-5)
+    assert np.allclose(
+        digitise(x, np.zeros(20), rng(2)),
+        digitise(x * np.float32(1024), np.zeros(20), rng(2)),
+        atol=1e-5,
+    )
+
+
+def test_noise_is_never_weaker_than_the_steps_of_the_converter() -> None:
+    """Whatever the SNR, of the windows that are quantised, noise alone has some 0.7 steps."""
+    for snr_db in (-np.inf, 0.0, 20.0):
+        n = 400
+        clean = np.zeros((n, WINDOW)) if snr_db == -np.inf else np.ones((n, WINDOW))
+        noise = white(rng(), (n, WINDOW)) * (10 ** (-max(snr_db, 0) / 20))
+        y = digitise((clean + noise).astype(np.complex64), np.full(n, snr_db), rng(3))
+        quantised = [row for row in y if len(np.unique(row.real)) <= 256]
+        steps = [np.diff(np.unique(row.real.astype(np.float64))).min() for row in quantised]
+        spread = [np.std(row) for row in quantised]  # of the noise: the carrier is constant
+        in_steps = np.array(spread) / np.array(steps)
+        assert in_steps.min() > 0.6
+        assert np.percentile(in_steps, 90) > 3 * in_steps.min()

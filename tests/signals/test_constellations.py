@@ -66,12 +66,6 @@ PHASES_128APSK = (
     ),
 )
 
-WRONG_128APSK = pytest.mark.xfail(
-    strict=True,
-    reason="the rings hold 16 16 16 16 32 32 points at even angles; the standard's hold 16 "
-    "five times and 48, unevenly. To be mended with the next training.",
-)
-
 
 def draw(name: str, seed: int = 1) -> Points:
     make, order = CONSTELLATIONS[name]
@@ -131,9 +125,7 @@ def test_the_squares_are_complete(name: str, side: int) -> None:
     assert np.allclose(np.sort_complex(draw(name).round(9)), np.sort_complex(square.round(9)))
 
 
-@pytest.mark.parametrize(
-    "name", ["16APSK", "32APSK", "64APSK", pytest.param("128APSK", marks=WRONG_128APSK)]
-)
+@pytest.mark.parametrize("name", ["16APSK", "32APSK", "64APSK", "128APSK"])
 def test_the_rings_of_apsk_are_those_of_dvb_s2(name: str) -> None:
     """Every draw is one of the standard's constellations, and each of them is drawn."""
     drawn = set()
@@ -161,7 +153,6 @@ def test_the_phases_of_the_inner_rings_are_those_of_dvb_s2(
         assert first == pytest.approx(wanted, abs=1e-9)
 
 
-@WRONG_128APSK
 def test_128apsk_is_that_of_dvb_s2x() -> None:
     """Every point of EN 302 307-2, 5.4.6, for one of its two outer radii."""
     found = draw("128APSK")

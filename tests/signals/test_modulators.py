@@ -163,11 +163,6 @@ def test_linear_signals_have_unit_power_and_no_memory_of_each_other() -> None:
     assert correlation.max() < 0.35
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the points are drawn at 1, j, -1, -j instead of (+-1 +-j) / sqrt 2: staggering them "
-    "makes nine points, and one of them is zero. To be mended with the next training.",
-)
 def test_oqpsk_has_a_constant_envelope_and_turns_by_no_more_than_a_quarter() -> None:
     """I and Q change half a symbol apart, so held symbols only go to a neighbour."""
     rows = [x for x in linear("OQPSK", rng(), 40, 8192) if len(np.unique(x.round(4))) <= 16]

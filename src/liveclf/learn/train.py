@@ -35,7 +35,7 @@ def train(
         resume: Go on from the run's last checkpoint.
 
     Returns:
-        The trained network, its weights averaged over the last steps.
+        The trained network.
 
     Raises:
         UsageError: The run exists and is not to be resumed, or has no checkpoint.
@@ -44,24 +44,23 @@ def train(
     model, first_step = _resume(run) if resume else _begin(settings, run)
     fit = settings.fit
     epochs = -(-fit.steps // fit.epoch_steps)
+    if first_step >= epochs * fit.epoch_steps:
+        return model
     with Feed(settings.data, fit.seed, fit.batch, first_step) as feed:
-        if first_step < epochs * fit.epoch_steps:
-            model.fit(
-                iter(feed),
-                steps_per_epoch=fit.epoch_steps,
-                epochs=epochs,
-                initial_epoch=first_step // fit.epoch_steps,
-                validation_data=(check.x.astype(np.float32), check.y.astype(np.int32)),
-                validation_batch_size=fit.batch,
-                verbose=0,
-                callbacks=[
-                    keras.callbacks.CSVLogger(str(run / HISTORY), append=first_step > 0),
-                    AtomicCheckpoint(run / CHECKPOINT),
-                    TrainingProgress(epochs * fit.epoch_steps, fit.batch, first_step),
-                ],
-            )
-        else:  # finished before: the average that `fit` would have put in place
-            model.optimizer.finalize_variable_values(model.trainable_variables)
+        model.fit(
+            iter(feed),
+            steps_per_epoch=fit.epoch_steps,
+            epochs=epochs,
+            initial_epoch=first_step // fit.epoch_steps,
+            validation_data=(check.x.astype(np.float32), check.y.astype(np.int32)),
+            validation_batch_size=fit.batch,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.CSVLogger(str(run / HISTORY), append=first_step > 0),
+                AtomicCheckpoint(run / CHECKPOINT),
+                TrainingProgress(epochs * fit.epoch_steps, fit.batch, first_step),
+            ],
+        )
     return model
 
 
@@ -80,9 +79,6 @@ def compile_model(model: keras.Model, settings: TrainSettings) -> None:
             schedule,
             weight_decay=fit.weight_decay,
             clipnorm=fit.clip_norm,
-            use_ema=fit.average > 0,
-            ema_momentum=fit.average,
-            ema_overwrite_frequency=None,
         ),
         loss=SmoothedCrossentropy(fit.label_smoothing),
         metrics=["accuracy"],

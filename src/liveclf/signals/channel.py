@@ -110,8 +110,15 @@ def add_noise(
     return x + white(rng, x.shape) * (10 ** (-snr_db / 20)).astype(np.float32)[:, None]
 
 
-def digitise(x: ComplexArray, rng: np.random.Generator) -> ComplexArray:
+def digitise(
+    x: ComplexArray, snr_db: NDArray[np.float64], rng: np.random.Generator
+) -> ComplexArray:
     """Receiver front end: IQ imbalance, DC, and for half the windows an 8-bit converter.
+
+    Args:
+        x: Shape (n, WINDOW) complex64, any scale.
+        snr_db: Shape (n,), -inf for noise alone.
+        rng: Source of all randomness.
 
     Returns:
         Shape (n, WINDOW) complex64, any scale.
@@ -126,8 +133,10 @@ def digitise(x: ComplexArray, rng: np.random.Generator) -> ComplexArray:
     i = x.real * gain
     q = x.imag * np.cos(skew) + x.real * np.sin(skew)
     y = i + 1j * q + spike
-    # Rms 8 to 24 dB below full scale: from clipping now and then to five bits in use.
-    level = 10 ** (-rng.uniform(8, 24, (n, 1)) / 20) * 127.5
+    # From 8 dB below full scale, where it clips now and then, down to where the noise
+    # is 0.7 steps: no receiver is run with less, and the steps would count as noise.
+    weakest_db = 20 * np.log10(0.7 / 127.5 * np.sqrt(1 + 10 ** (snr_db[:, None] / 10)))
+    level = 127.5 * 10 ** (rng.uniform(np.minimum(weakest_db, -8), -8) / 20)
     steps = np.clip(np.floor(y.real * level), -128, 127) + 0.5
     steps = steps + 1j * (np.clip(np.floor(y.imag * level), -128, 127) + 0.5)
     out: ComplexArray = np.where(rng.random((n, 1)) < 0.5, steps / level, y).astype(np.complex64)

@@ -29,6 +29,12 @@ def psk(order: int, rng: np.random.Generator) -> Points:
     return points
 
 
+def diagonal_psk(order: int, rng: np.random.Generator) -> Points:
+    """Phases half a step off the axes: where I and Q are staggered, each has to be keyed alone."""
+    points: Points = psk(order, rng) * np.exp(1j * np.pi / order)
+    return points
+
+
 def qam(order: int, rng: np.random.Generator) -> Points:
     """Square grid of odd integers; 32 and 128 are crosses.
 
@@ -57,21 +63,41 @@ _RINGS: dict[int, list[_Ring]] = {
         ((8, 16, 20, 20), (1, 2.2, 3.6, 5.2), (1, 1, 1, 1)),
         ((8, 16, 20, 20), (1, 2.2, 3.5, 5.0), (1, 1, 1, 1)),
     ],
-    128: [
-        ((16, 16, 16, 16, 32, 32), (1, 1.715, 2.118, 2.681, 2.75, 3.819), (1, 1, 1, 1, 1, 1)),
-        ((16, 16, 16, 16, 32, 32), (1, 1.715, 2.118, 2.681, 2.75, 3.733), (1, 1, 1, 1, 1, 1)),
-    ],
 }
+
+
+# The rings of 128APSK are uneven: phases of the first quadrant in units of pi, which the
+# other quadrants mirror, and the radius of each ring but for the outermost, which varies.
+_QUADRANT_128: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (1.0, (83 / 1260, 103 / 560, 177 / 560, 243 / 560)),
+    (1.715, (121 / 2520, 113 / 560, 167 / 560, 1139 / 2520)),
+    (2.118, (23 / 280, 169 / 1008, 239 / 720, 117 / 280)),
+    (2.681, (61 / 720, 139 / 840, 281 / 840, 349 / 840)),
+    (2.75, (19 / 720, 563 / 2520, 199 / 720, 341 / 720)),
+)
+_OUTERMOST_128 = (
+    *(37 / 1680, 11 / 168, 11 / 105, 61 / 420, 929 / 5040, 383 / 1680),
+    *(49 / 180, 53 / 168, 1789 / 5040, 1993 / 5040, 73 / 168, 43 / 90),
+)
+_OUTER_RADII_128 = (3.819, 3.733)
 
 
 def apsk(order: int, rng: np.random.Generator) -> Points:
     """Rings of DVB-S2 (16, 32) and DVB-S2X (64, 128), one code rate drawn."""
+    if order == 128:
+        return _apsk128(_OUTER_RADII_128[rng.integers(len(_OUTER_RADII_128))])
     counts, radii, phases = _RINGS[order][rng.integers(len(_RINGS[order]))]
     rings = [
         radius * np.exp(1j * np.pi * (2 * np.arange(n) + phase) / n)
         for n, radius, phase in zip(counts, radii, phases, strict=True)
     ]
     return _unit_power(np.concatenate(rings))
+
+
+def _apsk128(outer_radius: float) -> Points:
+    rings = (*_QUADRANT_128, (outer_radius, _OUTERMOST_128))
+    quadrant = np.concatenate([r * np.exp(1j * np.pi * np.array(phi)) for r, phi in rings])
+    return _unit_power(np.concatenate([quadrant, -quadrant, quadrant.conj(), -quadrant.conj()]))
 
 
 CONSTELLATIONS: dict[str, tuple[Callable[[int, np.random.Generator], Points], int]] = {
@@ -92,7 +118,7 @@ CONSTELLATIONS: dict[str, tuple[Callable[[int, np.random.Generator], Points], in
     "64QAM": (qam, 64),
     "128QAM": (qam, 128),
     "256QAM": (qam, 256),
-    "OQPSK": (psk, 4),
+    "OQPSK": (diagonal_psk, 4),
 }
 
 

@@ -71,7 +71,9 @@ def make_chunk(seed: int, index: int, snr_db: tuple[float, float]) -> Labelled:
     for k, name in enumerate(CLASSES):
         rows = np.flatnonzero(y == k)
         clean[rows] = propagate(MODULATORS[name](rng, len(rows)), rng)
-    x, _ = unit_power(to_rows(digitise(add_noise(clean, snr, rng), rng)))
+    noisy = add_noise(clean, snr, rng)
+    told = np.where(y == CLASSES.index("noise"), -np.inf, snr)
+    x, _ = unit_power(to_rows(digitise(noisy, told, rng)))
     return Labelled(x.astype(np.float16), y.astype(np.uint8), snr.astype(np.float32))
 
 
