@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -277,6 +278,7 @@ class StreamInfo:
         is_live: True for a radio or socket: it will not wait for us.
         annotations: Labels that the recording itself carries.
         notes: Findings worth a line to the user, each a sentence.
+        files: What is read, so that no output is written over it.
     """
 
     name: str
@@ -287,6 +289,7 @@ class StreamInfo:
     is_live: bool
     annotations: tuple[Annotation, ...] = ()
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 # What ISO 8601 writes with a year of four digits: 0001 to 9999.

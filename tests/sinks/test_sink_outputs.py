@@ -96,8 +96,8 @@ def test_a_folder_without_permission_is_one_sentence(tmp_path, info):
 def test_a_recording_is_not_overwritten_by_its_own_labels(tmp_path):
     recording = tmp_path / "a.cu8"
     recording.write_bytes(b"samples")
-    info = StreamInfo(str(recording), "cu8", 1e6, 0.0, None, False)
-    with pytest.raises(UsageError, match="overwrite the recording"):
+    info = StreamInfo("a.cu8", "cu8", 1e6, 0.0, None, False, files=(recording,))
+    with pytest.raises(UsageError, match=f"would overwrite {recording}, which is read"):
         open_sinks([f"jsonl:{recording}"], is_live=False, info=info)
     assert recording.read_bytes() == b"samples"
 

@@ -185,9 +185,12 @@ def _stdout_is_terminal() -> bool:
 
 
 def _protect_input(output: Output, info: StreamInfo) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        if output.file is not None and output.file.samefile(info.name):
-            raise UsageError(f"--output {output.name} would overwrite the recording being read.")
+    if output.file is None:
+        return
+    for read in info.files:
+        with contextlib.suppress(OSError, ValueError):
+            if output.file.samefile(read):
+                raise UsageError(f"--output {output.name} would overwrite {read}, which is read.")
 
 
 def _open_stream(output: Output) -> ByteStream:

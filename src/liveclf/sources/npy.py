@@ -43,7 +43,7 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
         fmt = told
     samples = FileSamples(path, fmt, len(array), ((0, array.offset),))
     capture = Capture(0, 0, hints.sample_rate_hz, hints.center_hz, hints.epoch_s(0))
-    return Recording(path.name, samples, fmt, (capture,))
+    return Recording(path.name, samples, fmt, (capture,), files=(path,))
 
 
 def _mapped(path: Path) -> np.memmap[Any, Any]:

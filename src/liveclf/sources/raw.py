@@ -45,4 +45,5 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
             f" {stored_bytes(fmt)} bytes: it is cut short, or of another --format."
         )
     capture = Capture(0, 0, hints.sample_rate_hz, hints.center_hz, hints.epoch_s(0))
-    return Recording(path.name, FileSamples(path, fmt, n_samples), fmt, (capture,))
+    samples = FileSamples(path, fmt, n_samples)
+    return Recording(path.name, samples, fmt, (capture,), files=(path,))

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ class Recording:
             where the next does, or at the end, is empty.
         annotations: Labels that the recording itself carries.
         notes: Findings worth a line to the user, each a sentence.
+        files: Where all this lies.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Recording:
     captures: tuple[Capture, ...]
     annotations: tuple[Annotation, ...] = ()
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 class ReplaySource:
@@ -105,6 +108,7 @@ class ReplaySource:
             is_live=settings.realtime,
             annotations=recording.annotations,
             notes=recording.notes,
+            files=recording.files,
         )
 
     def close(self) -> None:

@@ -31,6 +31,7 @@ class _Dataset:
     path: Path
     offset: int
     size: int
+    files: tuple[Path, ...]  # with that of the metadata
 
 
 def open_recording(path: Path, settings: SourceSettings) -> Recording:
@@ -71,6 +72,7 @@ def _recording(
         captures=captures,
         annotations=sigmf_captures.annotations_of(meta, layout, captures, path),
         notes=sigmf_captures.notes_on(meta, layout),
+        files=dataset.files,
     )
 
 
@@ -88,7 +90,7 @@ def _from_pair(path: Path) -> tuple[dict[str, Any], _Dataset]:
     if not data_path.exists():
         why = "was shared without its samples" if _is_metadata_only(meta) else "is not complete"
         raise SourceError(f"Recording {path} {why}: {data_path.name} is not beside it.")
-    return meta, _Dataset(data_path, 0, size_of(data_path))
+    return meta, _Dataset(data_path, 0, size_of(data_path), (meta_path, data_path))
 
 
 def _is_metadata_only(meta: dict[str, Any]) -> bool:
@@ -122,7 +124,7 @@ def _from_archive(path: Path) -> tuple[dict[str, Any], _Dataset]:
         )
     if member.offset_data + member.size > size_of(path):
         raise SourceError(f"Archive {path} is cut short: {data_name} is longer than what is left.")
-    return meta, _Dataset(path, member.offset_data, member.size)
+    return meta, _Dataset(path, member.offset_data, member.size, (path,))
 
 
 def _verify(dataset: _Dataset, meta: dict[str, Any], path: Path) -> None:

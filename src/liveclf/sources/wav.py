@@ -79,7 +79,7 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
         notes.append(f"The last {rest} bytes of {path.name} are no whole sample and are left out.")
     samples = FileSamples(path, fmt, n_samples, ((0, chunks.data_offset),))
     capture = Capture(0, 0, hints.sample_rate_hz, hints.center_hz, hints.epoch_s(0))
-    return Recording(path.name, samples, fmt, (capture,), notes=tuple(notes))
+    return Recording(path.name, samples, fmt, (capture,), notes=tuple(notes), files=(path,))
 
 
 def _walk(file: BinaryIO, file_size: int, path: Path) -> _Chunks:
