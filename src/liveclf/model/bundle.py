@@ -181,6 +181,9 @@ def _check_kind(folder: Path, info: BundleInfo) -> None:
         )
     if missing := [name for name in info.classes if name not in info.families]:
         raise BundleError(f"Bundle {folder} names no family for {', '.join(missing)}.")
+    weights = [precision for precision, file in ONNX_FILES.items() if file in info.files]
+    if missing := [p for p in weights if not info.temperature.get(p, 0) > 0]:
+        raise BundleError(f"Bundle {folder} has no temperature above 0 for {', '.join(missing)}.")
 
 
 def _check_file(path: Path, wanted: str) -> None:
