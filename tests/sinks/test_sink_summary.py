@@ -20,6 +20,7 @@ SUMMARY = {
     "realtime_factor": 2.43,
     "windows": 234_375,
     "classified": 230_000,
+    "unclassified": 0,
     "skipped": {"non-finite": 0, "zero power": 4375},
     "samples_lost": 20_480,
     "samples_short": 312,
@@ -62,6 +63,12 @@ def test_every_figure_is_there_and_fits():
         assert words in text
     assert "non-finite" not in text
     assert "\x1b" not in text
+
+
+def test_windows_that_a_broken_run_left_behind_are_told():
+    figures = {"windows": 9, "classified": 5, "skipped": {"zero power": 1}, "unclassified": 3}
+    (line,) = printed(figures)
+    assert line == "windows  9, 5 classified, 1 skipped (zero power), 3 not classified"
 
 
 def test_labels_are_ranked_and_the_rare_ones_summed():

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 
 from liveclf import __version__
-from liveclf.cli.messages import flush_stdout, say
+from liveclf.cli.messages import flush_stderr, flush_stdout, say
 from liveclf.cli.options import Parser
 from liveclf.errors import LiveclfError
 
@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         _report(f"internal error, {type(error).__name__}: {error}; --debug shows where", debug)
         return 1
+    finally:
+        flush_stderr()
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -24,7 +24,7 @@ def print_summary(
 
     Args:
         summary: The figures: source, model, engine, samples, stream_s, wall_s,
-            realtime_factor, windows, classified, skipped {reason: windows},
+            realtime_factor, windows, classified, unclassified, skipped {reason: windows},
             samples_lost, samples_short, unknown, latency_p50_ms, latency_p99_ms,
             labels {label: windows}, families {family: windows}, agreement
             {annotated, label_right, family_right}.
@@ -85,6 +85,8 @@ def _windows(summary: Mapping[str, Any]) -> str:
         parts.append(f"{classified:,} classified")
     skipped = summary.get("skipped") or {}
     parts += [f"{n:,} skipped ({reason})" for reason, n in skipped.items() if n]
+    if unclassified := summary.get("unclassified"):
+        parts.append(f"{unclassified:,} not classified")
     if unknown := summary.get("unknown"):
         parts.append(f"{unknown:,} unknown")
     return ", ".join(parts)
