@@ -41,13 +41,15 @@ def read_hdf5(path: Path) -> TruthSet:
                 raise TrainingError(
                     f"Data set {path} has no {' and no '.join(missing)}, only {', '.join(file)}."
                 )
-            x, one_hot = file["X"][:], file["Y"][:]
-            snr_db = file["Z"][:].ravel() if "Z" in file else np.full(len(x), np.nan)
+            x, one_hot = np.asarray(file["X"]), np.asarray(file["Y"])
+            snr_db = np.ravel(file["Z"]) if "Z" in file else np.full(len(x), np.nan)
             names = file.attrs.get("classes")
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:
         raise TrainingError(f"Data set {path} is not readable HDF5: {error}.") from error
     if one_hot.ndim != 2 or len(one_hot) != len(x):
         raise TrainingError(f"Data set {path}: Y of shape {one_hot.shape} is not one-hot for X.")
+    if len(snr_db) != len(x):
+        raise TrainingError(f"Data set {path}: Z has {len(snr_db)} values for {len(x)} windows.")
     classes = _class_names(path, names, one_hot.shape[1])
     rows, _ = unit_power(_rows_of_iq(path, x))
     return TruthSet(path.name, rows, np.argmax(one_hot, axis=1), snr_db.astype(np.float32), classes)
@@ -66,9 +68,13 @@ def _rows_of_iq(path: Path, x: Any) -> FloatArray:
 def _class_names(path: Path, names: Any, n_classes: int) -> tuple[str, ...]:
     if names is None and n_classes == len(RADIOML_2018_CLASSES):
         return RADIOML_2018_CLASSES
-    listed = tuple(json.loads(names)) if isinstance(names, str) else tuple(names or ())
+    try:
+        listed = tuple(json.loads(names)) if isinstance(names, str | bytes) else ()
+    except ValueError:
+        listed = ()
     if len(listed) != n_classes:
         raise TrainingError(
-            f"Data set {path}: Y has {n_classes} classes, its attribute 'classes' {len(listed)}."
+            f"Data set {path}: Y has {n_classes} classes, its attribute 'classes', a JSON list, "
+            f"names {len(listed)}."
         )
     return listed

@@ -92,12 +92,14 @@ def score(
             answer any class.
 
     Raises:
-        TrainingError: The set has a class that the network does not know.
+        TrainingError: The set has a class that the network does not know, or no window.
     """
     if unknown := [name for name in truth.classes if name not in classes]:
         raise TrainingError(f"The model does not know {', '.join(unknown)} of {truth.name}.")
     names = np.array(truth.classes)[truth.y]
     keep = np.isin(names, only) if only is not None else np.ones(len(names), bool)
+    if not keep.any():
+        raise TrainingError(f"Data set {truth.name} has no windows to score.")
     names, snr_db = names[keep], truth.snr_db[keep]
     answers = np.array(classes)[np.argmax(logits[keep], axis=1)]
     right = answers == names

@@ -168,4 +168,4 @@ def _check_same(model: keras.Model, onnx_file: Path, x: FloatArray) -> None:
 
 def _whole_tens(snr_db: FloatArray) -> FloatArray:
     """Group a continuous SNR for reporting."""
-    return (np.round(snr_db / 10) * 10).astype(np.float32)
+    return (np.round(snr_db / 10) * 10 + 0.0).astype(np.float32)  # + 0: there is no SNR of -0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 from rich.console import Console
@@ -30,6 +30,14 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]  # keras
             "train", total=steps, completed=first_step, loss=0.0, accuracy=0.0, rate=0.0
         )
 
+    def __enter__(self) -> Self:
+        """Return the callback; the bar is drawn when training begins."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the bar as it stands and give the cursor back, also when training breaks off."""
+        self._bar.stop()
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Draw the bar."""
         self._bar.start()
@@ -54,7 +62,3 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]  # keras
             f"held out: loss {logs['val_loss']:.4f}, accuracy {logs['val_accuracy']:.4f}",
             highlight=False,
         )
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leave the bar as it stands."""
-        self._bar.stop()

@@ -7,6 +7,7 @@ optimiser, step: replaced whole after every epoch), `history.csv`, `bundle/`.
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def train(
     epochs = -(-fit.steps // fit.epoch_steps)
     if first_step >= epochs * fit.epoch_steps:
         return model
-    with Feed(settings.data, fit.seed, fit.batch, first_step) as feed:
+    progress = TrainingProgress(epochs * fit.epoch_steps, fit.batch, first_step)
+    with Feed(settings.data, fit.seed, fit.batch, first_step) as feed, progress:
         model.fit(
             iter(feed),
             steps_per_epoch=fit.epoch_steps,
@@ -54,11 +56,12 @@ def train(
             initial_epoch=first_step // fit.epoch_steps,
             validation_data=(check.x.astype(np.float32), check.y.astype(np.int32)),
             validation_batch_size=fit.batch,
+            shuffle=False,  # the feed has drawn them at random
             verbose=0,
             callbacks=[
                 keras.callbacks.CSVLogger(str(run / HISTORY), append=first_step > 0),
                 AtomicCheckpoint(run / CHECKPOINT),
-                TrainingProgress(epochs * fit.epoch_steps, fit.batch, first_step),
+                progress,
             ],
         )
     return model
@@ -121,8 +124,14 @@ class AtomicCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write beside it, then replace."""
         beside = self._path.with_suffix(".new.keras")
-        self.model.save(beside)
-        os.replace(beside, self._path)
+        try:
+            self.model.save(beside)
+            os.replace(beside, self._path)
+        except OSError as error:
+            raise TrainingError(
+                f"Checkpoint {self._path} cannot be written: {error.strerror or error}; "
+                "the run can go on from the last one with --resume."
+            ) from error
 
 
 def _begin(settings: TrainSettings, run: Path) -> tuple[keras.Model, int]:
@@ -147,6 +156,12 @@ def _resume(run: Path) -> tuple[keras.Model, int]:
         raise UsageError(f"--resume: {run} has no checkpoint yet; delete it and begin again.")
     try:
         model = keras.models.load_model(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"Checkpoint {checkpoint} cannot be read: {error}.") from error
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise TrainingError(
+            f"Checkpoint {checkpoint} is damaged; begin the run again in another folder."
+        ) from error
+    if getattr(model, "optimizer", None) is None:
+        raise TrainingError(
+            f"Checkpoint {checkpoint} holds a network only, not the state of its training."
+        )
     return model, int(model.optimizer.iterations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,9 @@ class KerasEngine:
             ) from error
         try:
             self._model = keras.models.load_model(path, compile=False)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BundleError(f"Keras cannot load {path}: {error}.") from error
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            first_line = str(error).partition("\n")[0]
+            raise BundleError(f"Keras cannot load {path}: {first_line}") from error
         # XLA pays on a GPU; on a CPU its convolutions are slower than oneDNN's.
         accelerated = bool(keras.distribution.list_devices("gpu"))
         self._model.compile(jit_compile=accelerated or keras.backend.backend() == "jax")
