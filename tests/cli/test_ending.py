@@ -133,6 +133,14 @@ def test_a_reader_of_standard_error_that_is_gone_does_not_keep_the_run_from_its_
     assert [json.loads(line)["sample"] for line in out.splitlines()] == [0, 1024]
 
 
+def test_a_reader_of_standard_error_may_go_before_the_summary(tmp_path):
+    path = record(tmp_path / "x_50k.cu8", 20_000)
+    with start("run", path, "--realtime", "-o", "null", *LIGHT, stderr=PIPE) as program:
+        assert program.stderr.readline()
+        program.stderr.close()
+        assert program.wait(LIMIT_S) == 0
+
+
 def test_help_takes_less_than_half_a_second_of_the_processor():
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with start("--help", stdout=PIPE) as program:

@@ -260,8 +260,10 @@ def test_no_window_reaches_over_a_gap():
 
 
 def test_what_is_not_known_continues_what_was_not_known():
-    unknown = {"sample_rate_hz": math.nan, "center_hz": math.nan, "epoch_s": math.nan}
-    found = frame(Framer(16), [block(20, **unknown), block(20, 20, **unknown)])
+    def unknown() -> dict[str, float]:  # each NaN an object of its own
+        return {k: float("nan") for k in ("sample_rate_hz", "center_hz", "epoch_s")}
+
+    found = frame(Framer(16), [block(20, **unknown()), block(20, 20, **unknown())])
     assert found.start_sample.tolist() == [0, 16]
     assert np.isnan(found.epoch_s).all()
 
