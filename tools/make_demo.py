@@ -42,7 +42,9 @@ def main() -> None:
         burst = MODULATORS[name](rng, 1, BURST_SAMPLES)[0]
         burst *= np.sqrt(10 ** (SNR_DB / 10) / np.mean(np.abs(burst) ** 2))
         offset = rng.uniform(-0.02, 0.02)
-        iq[start : start + BURST_SAMPLES] += burst * phasor(offset * np.arange(BURST_SAMPLES))
+        iq[start : start + BURST_SAMPLES] += burst * phasor(
+            np.arange(BURST_SAMPLES) * float(offset)
+        )
     steps = np.stack([iq.real, iq.imag], axis=1) * NOISE_LSB / np.sqrt(0.5)
     data = np.clip(np.floor(steps + 128), 0, 255).astype(np.uint8)
     data.tofile(TARGET.with_suffix(".sigmf-data"))

@@ -186,6 +186,7 @@ class NetworkSettings(Section, frozen=True):
 
     preset: Annotated[str, option("vgg16, vgg16-slim or vgg16-classic", "--preset", metavar="NAME")] = "vgg16-slim"
     width: Annotated[Share | None, option("channels over those of VGG16; none: the preset's own", "--width", metavar="W")] = None
+    start: Annotated[str, option("bundle whose weights to begin with; none: random ones", "--from", metavar="NAME|DIR")] = ""
 
 
 class FitSettings(Section, frozen=True):

@@ -211,3 +211,18 @@ def test_it_keeps_up_with_any_dongle():
         run(10, *blocks)
         best_s = min(best_s, time.perf_counter() - began_s)
     assert 8 * 65_536 / best_s > 2e6
+
+
+def test_an_empty_block_lets_go_what_is_ready() -> None:
+    """A silent pipe sends empty blocks, so that nothing waits for samples that do not come."""
+    samples, factor = noise(1000), 8
+    stage = Decimator(factor)
+    waiting = list(stage.push(block(samples[:400])))
+    idle = list(stage.push(block(samples[:0], 400)))
+    again = list(stage.push(block(samples[:0], 400)))
+    rest = [*stage.push(block(samples[400:], 400)), *stage.flush()]
+    assert not waiting
+    assert len(idle[0].iq) == 400 // factor - 10  # the filter reaches ten outputs ahead
+    assert [len(b.iq) for b in again] == [0]
+    whole = run(factor, block(samples))
+    assert samples_of([*idle, *again, *rest]).tobytes() == samples_of(whole).tobytes()

@@ -74,8 +74,12 @@ class Decimator:
         iq = as_complex(block.iq, block.format).view(np.float32).reshape(-1, 2)
         self._append(iq)
         n_ready = (self._n_pending - len(self._taps)) // self._factor + 1
-        if n_ready >= _LEAST_OUTPUTS:
+        # An empty block says that time passes: what is ready goes, however little.
+        idle = not len(block.iq)
+        if n_ready >= _LEAST_OUTPUTS or (idle and n_ready > 0):
             yield self._filtered(n_ready)
+        elif idle:
+            yield self._filtered(0)
 
     def flush(self) -> Iterator[Block]:
         """Yield the outputs that reach beyond the end of the stretch, and forget it."""

@@ -19,6 +19,7 @@ from liveclf.errors import TrainingError, UsageError
 from liveclf.learn import CHECKPOINT, CONFIG, HISTORY
 from liveclf.learn.feed import Feed
 from liveclf.learn.progress import TrainingProgress
+from liveclf.model.bundle import KERAS_FILE, Bundle, load_bundle
 from liveclf.model.vgg16 import build_vgg16
 from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import Labelled
@@ -145,8 +146,27 @@ def _begin(settings: TrainSettings, run: Path) -> tuple[keras.Model, int]:
         raise TrainingError(f"--run {run} cannot be written: {error.strerror}.") from error
     keras.utils.set_random_seed(settings.fit.seed)
     model = build_vgg16(len(CLASSES), settings.network.preset, settings.network.width)
+    if settings.network.start:
+        start_from(load_bundle(settings.network.start), model)
     compile_model(model, settings)
     return model, 0
+
+
+def start_from(bundle: Bundle, model: keras.Model) -> None:
+    """Give a model the weights of a bundle.
+
+    Raises:
+        UsageError: The bundle's network has other classes or another shape.
+    """
+    if bundle.info.classes != CLASSES:
+        raise UsageError(f"--from {bundle.folder}: its classes are not those of this version.")
+    trained = keras.models.load_model(bundle.file(KERAS_FILE), compile=False)
+    if [w.shape for w in trained.weights] != [w.shape for w in model.weights]:
+        raise UsageError(
+            f"--from {bundle.folder}: it is a {bundle.info.preset} of width {bundle.info.width:g}; "
+            "train the same with --preset and --width."
+        )
+    model.set_weights(trained.get_weights())
 
 
 def _resume(run: Path) -> tuple[keras.Model, int]:

@@ -25,7 +25,8 @@ from liveclf.signals.others import carrier, ofdm, receiver_noise
 
 CHUNK = 1024  # windows per seed
 
-MODULATORS: dict[str, Callable[[np.random.Generator, int], ComplexArray]] = {
+# Called as modulator(rng, n, length); the length is that of a window if left out.
+MODULATORS: dict[str, Callable[..., ComplexArray]] = {
     **{name: partial(linear, name) for name in CONSTELLATIONS},
     **{name: partial(am, name) for name in CLASSES if name.startswith("AM-")},
     **{name: partial(fsk, name) for name in ("GMSK", "2FSK", "4FSK")},
