@@ -106,6 +106,7 @@ def test_names_may_be_stored_as_bytes(write: Write) -> None:
         ({"classes": None}, "3 classes.*names 0"),
         ({"classes": '["A", "B"]'}, "3 classes.*names 2"),
         ({"classes": "A, B, C"}, "3 classes.*names 0"),
+        ({"classes": "3"}, "3 classes.*names 0"),
         ({"classes": np.array([1, 2, 3])}, "3 classes.*names 0"),
     ],
 )

@@ -13,8 +13,9 @@ from liveclf.learn.feed import HELDOUT_CHUNK, Feed, heldout
 from liveclf.records import FloatArray
 from liveclf.signals.generator import CHUNK, make_chunk
 
-# Two chunks in the pool; a window is used once on average, so one is replaced every four steps.
-SEED, BATCH, STEPS = 5, 256, 12
+# Two chunks in the pool, of 1024 windows; a step uses 512, and a window is used twice on
+# average: every four steps a chunk is replaced.
+SEED, BATCH, STEPS = 5, 512, 12
 SNR_DB = (-6.0, 30.0)
 
 Batches = list[tuple[FloatArray, NDArray[np.int32]]]
@@ -25,7 +26,7 @@ def data(workers: int = 1) -> DataSettings:
         snr_min_db=SNR_DB[0],
         snr_max_db=SNR_DB[1],
         pool_windows=2 * CHUNK,
-        reuse=1.0,
+        reuse=2.0,
         workers=workers,
     )
 
@@ -66,10 +67,20 @@ def test_two_workers_give_what_one_gives(alone: Batches) -> None:
     assert same(batches(STEPS, workers=2), alone)
 
 
-@pytest.mark.parametrize("first_step", [5, 11])
-def test_started_later_it_gives_what_it_would_have_come_to(alone: Batches, first_step: int) -> None:
+def test_started_later_it_gives_what_it_would_have_come_to(alone: Batches) -> None:
     """This is what lets a resumed run see the data of an uninterrupted one."""
-    assert same(batches(STEPS - first_step, first_step=first_step), alone[first_step:])
+    assert same(batches(STEPS - 5, first_step=5), alone[5:])
+
+
+@pytest.mark.timeout(60)
+def test_a_late_start_does_not_make_again_what_has_left_the_pool() -> None:
+    """Of the thousand chunks that were used up before, not one is made."""
+    x, y = batches(1, first_step=4000)[0]
+    made = [make_chunk(SEED, k, SNR_DB) for k in (1000, 1001)]
+    windows = np.concatenate([m.x[:, :, :24] for m in made]).astype(np.float64)
+    which, distance = origins(x, np.sum(windows**2, axis=1))
+    assert distance < 1e-3
+    assert np.array_equal(y, np.concatenate([m.y for m in made])[which])
 
 
 def test_batches_have_the_shapes_and_types_of_the_network(alone: Batches) -> None:
@@ -103,12 +114,12 @@ def test_windows_keep_their_label_and_get_a_new_phase(
 
 
 def test_the_pool_is_renewed_as_it_is_used(alone: Batches, envelopes: NDArray[np.float64]) -> None:
-    """Every four steps of a quarter chunk the oldest chunk makes room for the next."""
+    """Every four steps the oldest chunk makes room for the next."""
     for step, (x, _) in enumerate(alone):
         which, _ = origins(x, envelopes)
         oldest = step // 4
         assert set(which // CHUNK) == {oldest, oldest + 1}
-        assert len(set(which)) > 0.8 * BATCH  # drawn from all over them
+        assert len(set(which)) > 0.75 * BATCH  # drawn from all over them
 
 
 def test_a_feed_can_be_closed_before_it_is_used_and_twice() -> None:

@@ -135,6 +135,17 @@ def test_half_the_windows_pass_an_eight_bit_converter() -> None:
             assert np.allclose(whole, np.rint(whole), atol=0.02)
 
 
+def test_the_converter_clips_what_is_beyond_its_range() -> None:
+    """Peaks far above the mean power still fall on 256 levels."""
+    x = white(rng(), (60, 8192))
+    x[:, ::97] *= 12
+    for row in digitise(x, np.full(60, 30.0), rng(2)):
+        levels = np.unique(row.real.astype(np.float64))
+        if len(levels) < 1000:
+            assert np.ptp(levels) / np.diff(levels).min() < 255.5
+            assert np.sum(row.real == levels[-1]) > 5
+
+
 def test_imbalance_and_dc_stay_weak() -> None:
     """Of a tone, the image and the spike at DC stay 18 dB below it, and some windows have them."""
     tone = np.exp(2j * np.pi * 128 / WINDOW * np.arange(WINDOW)).astype(np.complex64)

@@ -237,7 +237,7 @@ def test_filtered_fsk_is_in_between_as_well_but_not_beyond(name: str, order: int
 def test_fm_swings_as_its_message_does_and_stays_in_the_band() -> None:
     """Carson: deviation and message bandwidth together within 0.4 of the rate."""
     swings = []
-    for x in fm(rng(), 40, 8192):
+    for x in fm(rng(), 200, 4096):
         f = hertz(x)
         assert np.abs(f).max() <= 0.4
         spectrum = np.abs(np.fft.rfft((f - f.mean()) * np.hanning(len(f)))) ** 2
@@ -412,9 +412,11 @@ def test_receiver_noise_is_gaussian_and_at_most_gently_coloured() -> None:
 
 def test_tones_in_the_noise_are_20_db_below_it_and_in_some_windows_only() -> None:
     """Louder than that, the class would be CW."""
-    lines = []
-    for x in receiver_noise(rng(), 100, 32768):
-        lines.append(np.max(np.abs(np.fft.fft(x))) ** 2 / len(x) ** 2)
-    level_db = 10 * np.log10(lines)
+    spectrum = np.abs(np.fft.fft(receiver_noise(rng(), 100, 32768), axis=1)) ** 2 / 32768**2
+    level_db = 10 * np.log10(spectrum.max(axis=1))
     assert level_db.max() < -20
-    assert 0.2 < np.mean(level_db > -33) < 0.8  # else only noise, at about -35
+    # Noise alone stays below -30 dB in its strongest bin.
+    loud = level_db > -28
+    assert 0.05 < np.mean(loud) < 0.4
+    at_dc = np.argmax(spectrum[loud], axis=1) == 0
+    assert 0.2 < np.mean(at_dc) < 0.9  # the spike of a receiver's own, and spurs elsewhere

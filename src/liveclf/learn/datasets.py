@@ -70,7 +70,7 @@ def _class_names(path: Path, names: Any, n_classes: int) -> tuple[str, ...]:
         return RADIOML_2018_CLASSES
     try:
         listed = tuple(json.loads(names)) if isinstance(names, str | bytes) else ()
-    except ValueError:
+    except (ValueError, TypeError):
         listed = ()
     if len(listed) != n_classes:
         raise TrainingError(

@@ -7,6 +7,8 @@ samples per symbol, without resampling.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ WORK = 2048  # samples made per window; the middle is cut out after the channel
 ComplexArray = NDArray[np.complex64]
 
 
-def phasor(cycles: NDArray[np.float64]) -> ComplexArray:
+def phasor(cycles: NDArray[np.floating[Any]]) -> ComplexArray:
     """Return exp(j 2 pi cycles) in single precision, wrapped first so that none is lost.
 
     Sine and cosine of float32 are vectorised in NumPy, the complex exponential is not.
