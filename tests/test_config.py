@@ -346,3 +346,8 @@ def test_a_configuration_of_ours_loads_and_changes_something(file):
 
 def test_there_are_configurations():
     assert CONFIGS
+
+
+def test_an_snr_range_that_is_upside_down_names_both_ends() -> None:
+    with pytest.raises(UsageError, match="snr_min_db 10 is above snr_max_db 5"):
+        load(TrainSettings, None, {"data": {"snr_min_db": 10.0, "snr_max_db": 5.0}})

@@ -213,6 +213,13 @@ class DataSettings(Section, frozen=True):
     workers: Annotated[int, option("processes that make windows", "--workers", metavar="N", ge=1)] = 1
     heldout_windows: Annotated[int, option("windows of another seed for validation and calibration", "--heldout", metavar="N", ge=512)] = 6000
 
+    def __post_init__(self) -> None:
+        """Refuse a range of SNR that is upside down."""
+        if self.snr_min_db > self.snr_max_db:
+            raise ValueError(
+                f"snr_min_db {self.snr_min_db:g} is above snr_max_db {self.snr_max_db:g}"
+            )
+
 
 class TrainSettings(Section, frozen=True):
     """What a training run depends on."""

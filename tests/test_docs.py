@@ -1,0 +1,70 @@
+"""What the documents promise exists: commands, flags, files, the test command of CI."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from liveclf.cli import COMMANDS, main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OTHER_PROGRAMS = {"--version"}  # of pip and python, where the text names them
+
+
+def _flags_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    assert main([command, "--help"]) == 0
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", capsys.readouterr().out))
+
+
+def test_every_command_is_in_the_readme() -> None:
+    assert [name for name in COMMANDS if f"liveclf {name}" not in README] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/model.md"])
+def test_every_flag_that_a_document_names_exists(
+    document: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = set().union(*(_flags_of(name, capsys) for name in COMMANDS))
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - OTHER_PROGRAMS
+    own_tools = {"--realisations", "--seed"}  # of tools/make_gnuradio_set.py
+    assert named - known - own_tools == set()
+
+
+def test_every_link_within_the_repository_leads_somewhere() -> None:
+    for document in ("README.md", "CONTRIBUTING.md", "docs/model.md"):
+        path = ROOT / document
+        targets = re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8"))
+        assert [t for t in targets if not (path.parent / t).exists()] == [], document
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    """The line below the marker is what .ci/run extracts."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    extract = re.search(r"command=\$\((.*)\)$", script, re.MULTILINE)
+    assert extract
+    found = subprocess.run(
+        ["bash", "-c", extract[1]], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert found.endswith("pytest -q")
+    assert found in README
+
+
+def test_no_registry_and_no_private_path_is_named() -> None:
+    """Nothing in the repository says where packages come from."""
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    if not files:
+        pytest.skip("not a git checkout")
+    registry = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|index-url|deb\.debian\.org")
+    for name in files:
+        path = ROOT / name
+        if path.suffix in {".toml", ".md", ".py", ".cfg", ".txt", ".json", ".yml"}:
+            if path == Path(__file__):
+                continue
+            assert not registry.search(path.read_text(encoding="utf-8")), name
