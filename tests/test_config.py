@@ -197,13 +197,21 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 def settings_of(cls: type[Section]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(cls, include_extras=True)
-    return st.builds(
-        cls,
-        **{
+    values = st.fixed_dictionaries(
+        {
             name: settings_of(kind) if isinstance(kind, type) else values_of(kind)
             for name, kind in hints.items()
-        },
+        }
     )
+    return values.map(lambda drawn: cls(**in_order(drawn)))
+
+
+def in_order(drawn: dict[str, Any]) -> dict[str, Any]:
+    """Turn a range of SNR that came out upside down."""
+    low, high = "snr_min_db", "snr_max_db"
+    if low in drawn and drawn[low] > drawn[high]:
+        return drawn | {low: drawn[high], high: drawn[low]}
+    return drawn
 
 
 @pytest.mark.parametrize("cls", COMMANDS)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gc
 import os
-import warnings
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,31 +58,28 @@ class Run:
     weights: Weights
 
 
+class Copying(AtomicCheckpoint):
+    """Keeps the run folder as it is after the first epoch, as if the power had failed then."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        if epoch == 0:
+            shutil.copytree(self._path.parent, self._path.parent.parent / "interrupted")
+
+
 @pytest.fixture(scope="module")
 def whole(check: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Train without interruption."""
     folder = tmp_path_factory.mktemp("runs") / "deep" / "whole"
-    return Run(folder, weights_of(train(SETTINGS, folder, check)))
-
-
-class CutAfterOneEpoch(AtomicCheckpoint):
-    """Ctrl-C just after the first checkpoint."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        super().on_epoch_end(epoch, logs)
-        raise KeyboardInterrupt
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_module, "AtomicCheckpoint", Copying)
+        return Run(folder, weights_of(train(SETTINGS, folder, check)))
 
 
 @pytest.fixture(scope="module")
-def interrupted(check: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Train, break off after one of two epochs, and note how far it had come."""
-    folder = tmp_path_factory.mktemp("runs") / "interrupted"
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # Keras leaves the history open
-        patch.setattr(train_module, "AtomicCheckpoint", CutAfterOneEpoch)
-        with pytest.raises(KeyboardInterrupt):
-            train(SETTINGS, folder, check)
-        gc.collect()  # so that it is closed here, not in another test
+def interrupted(whole: Run) -> Run:
+    """Return a run that was broken off after one of two epochs."""
+    folder = whole.folder.parent / "interrupted"
     model = keras.models.load_model(folder / CHECKPOINT)
     assert int(model.optimizer.iterations) == 2
     return Run(folder, weights_of(model))

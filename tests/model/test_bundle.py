@@ -197,7 +197,8 @@ def test_what_was_written_says_how_it_was_trained_and_how_good_it_is(
     written: tuple[Path, BundleInfo],
 ) -> None:
     _, info = written
-    assert info.training["network"] == {"preset": "vgg16-slim", "width": 0.125}
+    assert info.training["network"]["preset"] == "vgg16-slim"
+    assert info.training["network"]["width"] == 0.125
     assert info.training["fit"]["steps"] == 77
     assert [a.precision for a in info.accuracy] == ["fp32", "int8"]
     for accuracy in info.accuracy:

@@ -139,16 +139,16 @@ def _begin(settings: TrainSettings, run: Path) -> tuple[keras.Model, int]:
     """Return a new model, and the steps it has behind it."""
     if (run / CONFIG).exists():
         raise UsageError(f"--run {run} holds a run already; add --resume or choose another folder.")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        (run / CONFIG).write_text(to_toml(settings), encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"--run {run} cannot be written: {error.strerror}.") from error
     keras.utils.set_random_seed(settings.fit.seed)
     model = build_vgg16(len(CLASSES), settings.network.preset, settings.network.width)
     if settings.network.start:
         start_from(load_bundle(settings.network.start), model)
     compile_model(model, settings)
+    try:  # only now: wrong settings leave no run behind
+        run.mkdir(parents=True, exist_ok=True)
+        (run / CONFIG).write_text(to_toml(settings), encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"--run {run} cannot be written: {error.strerror}.") from error
     return model, 0
 
 
