@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,48 @@ def test_a_folder_without_permission_is_one_sentence(tmp_path, info):
     tmp_path.chmod(0o500)
     with pytest.raises(SinkError, match="Permission denied"):
         open_sinks([f"jsonl:{tmp_path / 'x'}"], is_live=False, info=info)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_without_a_reader_is_refused_at_once(tmp_path, info):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    refused = []
+
+    def open_it() -> None:
+        with pytest.raises(SinkError) as caught:
+            open_sinks([f"jsonl:{fifo}"], is_live=False, info=info)
+        refused.append(str(caught.value))
+
+    thread = threading.Thread(target=open_it, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert refused == [
+        f"jsonl:{fifo} cannot be opened for writing: nobody reads {fifo}; start the reader first."
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_takes_more_than_it_holds_from_a_slow_reader(tmp_path, make, info):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    out = open_sinks([f"jsonl:{fifo}"], is_live=False, info=info)
+    os.set_blocking(reader, True)
+    for k in range(20):
+        out.write(make(100, seed=k))  # far more than 64 KiB
+    lines = []
+
+    def read() -> None:
+        with open(reader, "rb") as file:
+            lines.extend(file)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    (report,) = out.close({})
+    thread.join(30)
+    assert (report.n_written, report.n_dropped, report.state) == (2000, 0, "ok")
+    assert len([json.loads(line) for line in lines]) == 2000
 
 
 def test_a_recording_is_not_overwritten_by_its_own_labels(tmp_path):

@@ -8,6 +8,7 @@ no Python buffer is left that the interpreter would have to flush at its exit.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import select
@@ -113,6 +114,8 @@ def standard_output(name: str) -> ByteStream:
 def open_file(name: str, path: Path) -> ByteStream:
     """Open a file for writing; what was in it is gone.
 
+    A named pipe needs its reader first: to wait for one here would hold up the program.
+
     Args:
         name: How messages call it.
         path: Of the file.
@@ -120,9 +123,10 @@ def open_file(name: str, path: Path) -> ByteStream:
     Raises:
         SinkError: It cannot be opened.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    nonblock = getattr(os, "O_NONBLOCK", 0)  # a pipe without a reader is refused, not waited for
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | nonblock
     try:
-        return ByteStream(name, os.open(path, flags, 0o666), owned=True)
+        fd = os.open(path, flags, 0o666)
     except OSError as error:
         reason = error.strerror
         with contextlib.suppress(OSError):
@@ -130,4 +134,9 @@ def open_file(name: str, path: Path) -> ByteStream:
                 reason = f"folder {path.parent} does not exist"
             elif path.is_dir():
                 reason = "it is a folder"
+            elif error.errno == errno.ENXIO and path.is_fifo():
+                reason = f"nobody reads {path}; start the reader first"
         raise SinkError(f"{name} cannot be opened for writing: {reason}.") from None
+    if nonblock:
+        os.set_blocking(fd, True)
+    return ByteStream(name, fd, owned=True)
