@@ -116,6 +116,7 @@ _PARSED = (Hertz, Seconds, Count)
 # The upper limit keeps sample indices within 64 bits; it is days of any stream.
 Samples = Annotated[int, Meta(ge=1, le=2**40)]
 Share = Annotated[float, Meta(gt=0, le=1)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +142,7 @@ class SourceSettings(Section, frozen=True):
     samples: Annotated[Count | None, option("end after this many samples", "-n", "--samples", metavar="N")] = None
     loop: Annotated[bool, option("begin again at the end, for ever", "--loop")] = False
     realtime: Annotated[bool, option("deliver samples at the recording's rate, like a radio", "--realtime")] = False
-    decimate: Annotated[int, option("low-pass and keep one sample of N", "--decimate", metavar="N", ge=1, le=4096)] = 1
+    decimate: Annotated[int, option("low-pass and keep one sample of N; positions then count those kept", "--decimate", metavar="N", ge=1, le=4096)] = 1
     checksum: Annotated[bool, option("verify the SHA-512 of a SigMF recording before replaying it", "--checksum")] = True
 
 
@@ -167,7 +168,7 @@ class OutputSettings(Section, frozen=True):
 
     to: Annotated[tuple[str, ...], option("KIND[:FILE], may be given several times; auto: a table on a terminal, JSON lines into a pipe", "--output", "-o", metavar="KIND[:FILE]")] = ("auto",)
     top_k: Annotated[int, option("classes listed per record", "--top-k", metavar="K", ge=1, le=100)] = 3
-    min_probability: Annotated[float, option("below this the label is 'unknown'", "--min-probability", metavar="P", ge=0, le=1)] = 0.0
+    min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
 

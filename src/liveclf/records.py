@@ -71,6 +71,12 @@ class Block:
     epoch_s: float
     received_s: float
 
+    @property
+    def stretch(self) -> tuple[Any, ...]:
+        """What all blocks of a stretch without a break share, None for what is unknown."""
+        numbers = (self.sample_rate_hz, self.center_hz, self.epoch_s)
+        return self.segment, self.format, *map(_known, numbers)
+
 
 @dataclass(frozen=True, slots=True)
 class Windows:

@@ -133,9 +133,9 @@ def test_nothing_crosses_a_gap_or_a_joint(second):
     blocks = run(8, block(a), block(b, **second))
     alone = run(8, block(a)) + run(8, block(b, **second))
     assert samples_of(blocks).tobytes() == samples_of(alone).tobytes()
-    assert [(x.start_sample, x.segment) for x in blocks] == [
-        (x.start_sample, x.segment) for x in alone
-    ]
+    assert [x.start_sample for x in blocks] == [x.start_sample for x in alone]
+    n_first = len(run(8, block(a)))
+    assert [x.segment for x in blocks] == [0] * n_first + [1] * (len(blocks) - n_first)
 
 
 def test_a_gap_stays_where_it_was_in_time():
@@ -167,7 +167,7 @@ def test_no_input_no_output_and_flush_may_be_called_twice():
 def test_a_block_says_its_new_rate_and_format_and_keeps_the_rest():
     out = run(4, block(noise(4000), segment=3, received_s=5.0))[0]
     assert (out.sample_rate_hz, out.center_hz, out.epoch_s) == (250.0, 7.0, 1e9)
-    assert (out.segment, out.received_s) == (3, 5.0)
+    assert (out.segment, out.received_s) == (0, 5.0)  # segments are numbered anew
     assert out.format is FORMATS["cf32"]
 
 
@@ -226,3 +226,19 @@ def test_an_empty_block_lets_go_what_is_ready() -> None:
     assert [len(b.iq) for b in again] == [0]
     whole = run(factor, block(samples))
     assert samples_of([*idle, *again, *rest]).tobytes() == samples_of(whole).tobytes()
+
+
+@pytest.mark.parametrize("gap", range(1, 9))
+def test_a_gap_shorter_than_the_factor_still_ends_the_stretch(gap: int) -> None:
+    """The indices cannot show it, so the segment does: nothing is filtered or framed across."""
+    factor, samples = 8, noise(2000)
+    first, second = samples[:1000], samples[1000:]
+    found = run(factor, block(first), block(second, 1000 + gap))
+    alone = [run(factor, block(first)), run(factor, block(second, 1000 + gap))]
+    assert samples_of(found).tobytes() == b"".join(samples_of(part).tobytes() for part in alone)
+    segments = [out.segment for out in found]
+    assert segments == sorted(segments)
+    assert len(set(segments)) == 2
+    starts = [out.start_sample for out in found]
+    ends = [out.start_sample + len(out.iq) for out in found]
+    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))

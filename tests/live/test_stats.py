@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 import sys
 
 import numpy as np
@@ -84,6 +85,16 @@ def test_samples_and_their_time_are_counted_at_their_own_rates():
     figures = summary(stats, wall_s=0.5)
     assert (figures["samples"], figures["stream_s"], figures["wall_s"]) == (1500, 1.25, 0.5)
     assert figures["realtime_factor"] == 2.5
+
+
+def test_lost_samples_are_the_jumps_of_the_source_and_never_negative():
+    """Counted before any stage, so that decimation neither hides nor divides them."""
+    stats = Stats(FAMILY_OF)
+    first = make_blocks(100)[0]
+    for start_sample in (7, 107, 210, 50, 150):  # goes on, 3 lost, turns back, goes on
+        stats.count_block(replace(first, start_sample=start_sample))
+    assert summary(stats)["samples_lost"] == 3
+    assert summary(stats)["samples"] == 500
 
 
 def test_without_a_rate_there_is_no_time():

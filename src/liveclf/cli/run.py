@@ -110,7 +110,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     seen = decimator.describe(source.info)  # by the framer and all behind it
     output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
     _introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
-    info = bundle.info
+    info, least = bundle.info, settings.output.min_probability
     return _Run(
         source=source,
         stages=[decimator] if settings.source.decimate > 1 else [],
@@ -122,7 +122,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
             info.families,
             info.temperature[precision],
             top_k=settings.output.top_k,
-            min_probability=max(settings.output.min_probability, info.min_probability),
+            min_probability=info.min_probability if least is None else least,
             annotations=seen.annotations,
         ),
         output=output,

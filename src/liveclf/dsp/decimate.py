@@ -59,6 +59,8 @@ class Decimator:
         self._pending: list[FloatArray] = []  # (n, 2) each, from where the next output begins
         self._n_pending = 0
         self._output = 0  # index of the next output
+        # Numbered anew: a gap of a few samples is too short to show in the indices.
+        self._segment = -1
         self._last: Block | None = None  # the newest of the stretch, None before the first
 
     def push(self, block: Block) -> Iterator[Block]:
@@ -66,7 +68,10 @@ class Decimator:
         if self._factor == 1:
             yield block
             return
-        if self._last is not None and not _continues(self._last, block):
+        last = self._last
+        if last is not None and (
+            block.stretch != last.stretch or block.start_sample != last.start_sample + len(last.iq)
+        ):
             yield from self.flush()
         if self._last is None:
             self._begin(block.start_sample)
@@ -113,6 +118,7 @@ class Decimator:
         )
 
     def _begin(self, start_sample: int) -> None:
+        self._segment += 1
         self._output = -(-start_sample // self._factor)
         n_before = start_sample - (self._output * self._factor - self._reach)
         self._pending, self._n_pending = [], 0
@@ -133,6 +139,7 @@ class Decimator:
             iq=filtered[edge : edge + n_outputs],
             format=FORMATS["cf32"],
             start_sample=self._output,
+            segment=self._segment,
             sample_rate_hz=self._last.sample_rate_hz / self._factor,
         )
         # A copy, so that what has been used is not kept alive by it.
@@ -140,11 +147,3 @@ class Decimator:
         self._n_pending = len(self._pending[0])
         self._output += n_outputs
         return block
-
-
-def _continues(before: Block, block: Block) -> bool:
-    return (block.start_sample, block.segment, block.format) == (
-        before.start_sample + len(before.iq),
-        before.segment,
-        before.format,
-    )

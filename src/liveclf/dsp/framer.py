@@ -31,7 +31,6 @@ class Framer:
         windows: Windows given out.
         skipped: Windows not given out, by reason: "non-finite" (NaN or infinity in
             it) and "zero power" (it cannot be normalised).
-        lost_samples: Sum of all forward jumps of the start sample.
         short_samples: Samples behind the last window of a stretch that begin one more
             and do not fill it; what a long hop leaves out on purpose is not among them.
     """
@@ -53,7 +52,6 @@ class Framer:
         self._gap = 0  # lost just before the next window
         self.windows = 0
         self.skipped: Counter[str] = Counter({"non-finite": 0, "zero power": 0})
-        self.lost_samples = 0
         self.short_samples = 0
 
     def push(self, block: Block) -> Iterator[Windows]:
@@ -61,10 +59,9 @@ class Framer:
 
         The iterator has to be used up before the next push.
         """
-        common = _in_common(block)
-        if common != self._stretch or block.start_sample != self._expected:
+        if block.stretch != self._stretch or block.start_sample != self._expected:
             self._start_stretch(block)
-        self._stretch = common
+        self._stretch = block.stretch
         self._expected = block.start_sample + len(block.iq)
         # The next window can start beyond this block when the hop is longer than a window.
         skip = min(max(0, self._tail_start - block.start_sample), len(block.iq))
@@ -91,9 +88,7 @@ class Framer:
 
     def _start_stretch(self, block: Block) -> None:
         if self._stretch is not None:
-            lost = max(0, block.start_sample - self._expected)
-            self.lost_samples += lost
-            self._gap += lost
+            self._gap += max(0, block.start_sample - self._expected)
         self.flush()
         self._stretch_start = self._tail_start = block.start_sample
 
@@ -131,9 +126,3 @@ class Framer:
         if len(windows):
             windows.gap_before[0], self._gap = self._gap, 0
         return windows
-
-
-def _in_common(block: Block) -> tuple[Any, ...]:
-    """Return what all blocks of a stretch share; None for what is not known."""
-    numbers = (block.sample_rate_hz, block.center_hz, block.epoch_s)
-    return block.segment, block.format, *(None if x != x else x for x in numbers)

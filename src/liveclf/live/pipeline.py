@@ -59,8 +59,7 @@ def run(
             stats.count_detections(found)
 
     try:
-        for block in _through(stages, source.blocks()):
-            stats.count_block(block)
+        for block in _through(stages, stats.counting(source.blocks())):
             for windows in framer.push(block):
                 classify(batcher.push(windows))
             # By times of arrival: an engine that is slow must not cut its batches short.

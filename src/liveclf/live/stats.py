@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Stats:
         """
         self._family_of = family_of
         self.samples = 0
+        self.samples_lost = 0
+        self._expected: int | None = None
         self.stream_s = 0.0
         self.rate_known = True
         self.classified = 0
@@ -41,8 +43,17 @@ class Stats:
         self.family_right = 0
         self._latency = np.zeros(len(_EDGES_S) + 1, np.int64)
 
+    def counting(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Pass blocks on as the source delivers them, counted."""
+        for block in blocks:
+            self.count_block(block)
+            yield block
+
     def count_block(self, block: Block) -> None:
-        """Count samples, and the time they span."""
+        """Count samples, those missing before them, and the time they span."""
+        if self._expected is not None:
+            self.samples_lost += max(0, block.start_sample - self._expected)
+        self._expected = block.start_sample + len(block.iq)
         self.samples += len(block.iq)
         if block.sample_rate_hz > 0:
             self.stream_s += len(block.iq) / block.sample_rate_hz
@@ -72,7 +83,7 @@ class Stats:
         """Return every figure as plain numbers and strings.
 
         Args:
-            framer: For what it skipped and lost.
+            framer: For what it skipped and left over.
             wall_s: How long the run took.
         """
         skipped = dict(framer.skipped)
@@ -86,7 +97,7 @@ class Stats:
             "classified": self.classified,
             "unclassified": framer.windows - self.classified,
             "skipped": skipped,
-            "samples_lost": framer.lost_samples,
+            "samples_lost": self.samples_lost,
             "samples_short": framer.short_samples,
             "unknown": self.unknown,
             "latency_p50_ms": self.latency_ms(50),
