@@ -115,14 +115,30 @@ def test_a_loop_over_captures_keeps_their_gap_and_makes_none_at_the_joint():
     ]
 
 
-def test_a_loop_over_a_part_repeats_that_part():
-    replay = source(captures=TWO, loop=True, start_s=0.05, samples=20)
-    assert rows(first_blocks(replay, 4)) == [
+def test_a_loop_begins_again_where_it_was_told_to_begin():
+    assert rows(first_blocks(source(captures=TWO, loop=True, start_s=0.05), 4)) == [
         (0, 60, 50, 10),
-        (1, 170, 60, 10),
-        (2, 180, 50, 10),
-        (3, 290, 60, 10),
+        (1, 170, 60, 40),
+        (2, 210, 50, 10),
+        (3, 320, 60, 40),
     ]
+
+
+@pytest.mark.parametrize("limit", [{"samples": 230}, {"duration_s": 0.23}])
+def test_a_limit_ends_a_loop_wherever_it_is(limit):
+    replay = source(loop=True, **limit)
+    assert replay.info.n_samples == 230
+    assert rows(list(replay.blocks())) == [(0, 0, 0, 100), (1, 100, 0, 100), (2, 200, 0, 30)]
+
+
+@pytest.mark.parametrize(
+    ("n", "last"), [(7, (0, 60, 50, 7)), (10, (0, 60, 50, 10)), (50, (1, 170, 60, 40))]
+)
+def test_a_limit_within_the_first_pass_of_a_loop_over_captures(n, last):
+    replay = source(captures=TWO, loop=True, start_s=0.05, samples=n)
+    blocks = list(replay.blocks())
+    assert rows(blocks)[-1] == last
+    assert sum(len(block.iq) for block in blocks) == n
 
 
 def test_time_only_grows_over_the_joint_of_a_loop():

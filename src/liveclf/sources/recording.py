@@ -73,7 +73,12 @@ class Recording:
 
 
 class ReplaySource:
-    """Replays a recording, or a part of it, once or for ever."""
+    """Replays a recording, or a part of it, once or over and over.
+
+    A loop goes from --start to the end of the recording; -n and --duration then limit
+    what all passes deliver together. The recording's own annotations are those of its
+    first pass: sample indices grow, and no label is at those of a later one.
+    """
 
     def __init__(self, recording: Recording, settings: SourceSettings) -> None:
         """Work out what is to be replayed.
@@ -89,7 +94,6 @@ class ReplaySource:
         rate_hz = recording.captures[0].sample_rate_hz
         n_samples = len(recording.samples)
         self._recording = recording
-        self._loops = settings.loop
         self._pacer = Pacer(settings, rate_hz)
         start, stop = wanted_span(settings, rate_hz)
         if start >= n_samples:
@@ -97,14 +101,16 @@ class ReplaySource:
                 f"--start {settings.start_s:g} s is beyond the end of {recording.name},"
                 f" which is {n_samples / rate_hz:.6g} s long."
             )
-        stop = n_samples if stop is None else min(stop, n_samples)
-        self._stretches = tuple(_stretches(recording.captures, start, stop))
+        there = math.inf if settings.loop else n_samples - start
+        # By all passes together.
+        self._wanted = there if stop is None else min(stop - start, there)
+        self._stretches = tuple(_stretches(recording.captures, start, n_samples))
         self.info = StreamInfo(
             name=recording.name,
             format=recording.format.name,
             sample_rate_hz=rate_hz,
             center_hz=self._stretches[0][0].center_hz,
-            n_samples=None if settings.loop else stop - start,
+            n_samples=None if self._wanted == math.inf else int(self._wanted),
             is_live=settings.realtime,
             annotations=recording.annotations,
             notes=recording.notes,
@@ -124,15 +130,15 @@ class ReplaySource:
         Raises:
             SourceError: The file can no longer be read.
         """
-        segment, counted_on = 0, 0
+        segment, counted_on, left = 0, 0, self._wanted
         first, last = self._stretches[0], self._stretches[-1]
         pass_samples = _absolute(last[0], last[2]) - _absolute(first[0], first[1])
-        while True:
+        while left > 0 and not self._pacer.closed:
             for capture, start, stop in self._stretches:
-                yield from self._blocks(capture, range(start, stop), segment, counted_on)
+                wanted = range(start, int(min(stop, start + left)))
+                yield from self._blocks(capture, wanted, segment, counted_on)
                 segment += 1
-            if not self._loops or self._pacer.closed:
-                return
+                left -= len(wanted)
             counted_on += pass_samples
 
     def _blocks(
