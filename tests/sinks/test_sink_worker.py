@@ -215,7 +215,7 @@ def test_a_full_disk_is_one_sentence(make, info):
 
 
 @pytest.mark.parametrize("is_live", [True, False])
-def test_a_hung_write_is_left_behind(make, gate, is_live):
+def test_a_hung_write_is_left_behind_and_logged_once(make, gate, is_live, caplog):
     out = FanOut(
         [
             Worker("hung", gate, is_live=is_live, depth_batches=2),
@@ -231,8 +231,10 @@ def test_a_hung_write_is_left_behind(make, gate, is_live):
     assert (hung.state, hung.n_written, hung.n_dropped) == ("stalled", 0, 6)
     assert (
         hung.message
-        == "hung was still blocked when the run ended; its last 6 records may be missing."
+        == "hung was still blocked when the run ended; 6 of its records may be missing."
     )
+    out.close({})
+    assert caplog.messages == [hung.message]
     assert (good.state, good.n_written) == ("ok", 6)
 
 

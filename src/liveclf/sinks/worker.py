@@ -4,7 +4,8 @@
 
 A live source does not wait: when the queue is full, the batch is dropped and
 counted. A replay can wait, and does so for a while, so that a reader that is
-merely slow loses nothing. Whatever happens, written + dropped = submitted.
+merely slow loses nothing. Whatever happens, written + dropped = submitted, and an
+output that failed, dropped or blocked is logged: a quiet run prints no summary.
 """
 
 from __future__ import annotations
@@ -142,8 +143,9 @@ class Worker:
         self._is_abandoned = self._thread.is_alive()
         n_dropped = self._n_submitted - self._n_written
         if self._is_abandoned and self.state == "ok":
-            lost = f"; its last {n_dropped} records may be missing" if n_dropped else ""
+            lost = f"; {n_dropped} of its records may be missing" if n_dropped else ""
             message = f"{self.name} was still blocked when the run ended{lost}."
+            _log.error("%s", message)
             return SinkReport(self.name, self._n_written, n_dropped, "stalled", message)
         return SinkReport(self.name, self._n_written, n_dropped, self.state, self._message)
 
