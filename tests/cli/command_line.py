@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from liveclf.model.bundle import DEFAULT, INFO, PACKAGED
+from liveclf.model.bundle import DEFAULT, INFO, PACKAGED, fields_sha256
 
 LIMIT_S = 120
 # Small batches and one thread: what is tested is not the network.
@@ -70,8 +70,9 @@ def bundle_copy(folder: Path, **info: Any) -> Path:
     """Copy the packaged bundle; `info` replaces parts of its description."""
     copy = folder / "bundle"
     shutil.copytree(PACKAGED / DEFAULT, copy)
-    described = json.loads((copy / INFO).read_text())
-    (copy / INFO).write_text(json.dumps(described | info))
+    described = json.loads((copy / INFO).read_text()) | info
+    described["sha256"] = fields_sha256(json.dumps(described).encode())
+    (copy / INFO).write_text(json.dumps(described))
     return copy
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from liveclf.errors import BundleError
 from liveclf.model import bundle as bundle_module
-from liveclf.model.bundle import Accuracy, BundleInfo, load_bundle
+from liveclf.model.bundle import Accuracy, BundleInfo, fields_sha256, load_bundle, write_info
 from liveclf.signals.classes import CLASSES, FAMILY_OF
 
 FILES = ("model.keras", "model.fp32.onnx", "model.int8.onnx")
@@ -26,9 +26,12 @@ def folder(written: tuple[Path, BundleInfo], tmp_path: Path) -> Path:
     return Path(shutil.copytree(written[0], tmp_path / "mine"))
 
 
-def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+def edit(folder: Path, change: Callable[[dict[str, Any]], object], *, sealed: bool = True) -> None:
+    """Change fields; sealed, as one does who writes another bundle, and not by damage."""
     info = json.loads((folder / "bundle.json").read_text())
     change(info)
+    if sealed:
+        info["sha256"] = fields_sha256(json.dumps(info).encode())
     (folder / "bundle.json").write_text(json.dumps(info))
 
 
@@ -75,6 +78,58 @@ def test_one_changed_byte_in_any_file_is_found_and_the_file_named(
     message = refused(folder)
     assert name in message
     assert "damaged" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda info: info["classes"].__setitem__(0, "OOk"),
+        lambda info: info["classes"].reverse(),
+        lambda info: info["families"].update(QPSK="qam"),
+        lambda info: info["temperature"].update(int8=1.5),
+        lambda info: info.update(min_probability=0.5),
+        lambda info: info["files"].pop("model.int8.onnx"),
+        lambda info: info.pop("accuracy"),
+        lambda info: info["training"]["fit"].update(seed=1234),
+        lambda info: info.update(mood="good"),
+        lambda info: info.update(sha256="0" * 64),
+        lambda info: info.update(sha256=""),
+        lambda info: info.pop("sha256"),
+    ],
+    ids=[
+        "label",
+        "order of labels",
+        "family",
+        "temperature",
+        "threshold",
+        "file left out",
+        "field left out",
+        "training",
+        "field added",
+        "other sum",
+        "empty sum",
+        "no sum",
+    ],
+)
+def test_a_changed_field_of_bundle_json_is_found(
+    folder: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    edit(folder, change, sealed=False)
+    message = refused(folder)
+    assert "bundle.json is damaged" in message
+    assert "copy the bundle again" in message
+
+
+def test_bundle_json_may_be_laid_out_anew(folder: Path) -> None:
+    info = load_bundle(str(folder)).info
+    edit(folder, lambda _: None, sealed=False)  # all in one line
+    assert load_bundle(str(folder)).info == info
+
+
+def test_writing_again_what_was_loaded_changes_nothing(folder: Path) -> None:
+    before = (folder / "bundle.json").read_bytes()
+    write_info(folder, load_bundle(str(folder)).info)
+    assert (folder / "bundle.json").read_bytes() == before
 
 
 def test_a_file_cut_short_is_found(folder: Path) -> None:

@@ -136,6 +136,17 @@ def _replaced(info: BundleInfo, files: dict[str, str]) -> BundleInfo:
     return msgspec.structs.replace(info, files=files)
 
 
+@pytest.mark.parametrize("engine", ["onnx", "keras"])
+@pytest.mark.parametrize("n_classes", [1, 29, 31])
+def test_a_network_with_other_outputs_than_classes_is_a_bundle_error(
+    bundle: Bundle, engine: str, n_classes: int
+) -> None:
+    classes = (*bundle.info.classes, "one more")[:n_classes]
+    other = Bundle(bundle.folder, msgspec.structs.replace(bundle.info, classes=classes))
+    with pytest.raises(BundleError, match=f"names {n_classes} classes, .* has 30 outputs"):
+        open_engine(other, ModelSettings(engine=engine, batch=1))
+
+
 @pytest.mark.parametrize(
     ("engine", "precision", "words"),
     [

@@ -2,7 +2,7 @@
 
     bundle.json      class names, families, window, normalisation, temperatures, the
                      training configuration, accuracies and on what, a SHA-256 of
-                     every other file
+                     every other file and one of these fields
     model.keras      weights and architecture
     model.fp32.onnx  the same, for ONNX Runtime
     model.int8.onnx  quantised
@@ -68,6 +68,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
         training: The resolved training configuration.
         accuracy: What was measured, and on what.
         files: SHA-256 by file name.
+        sha256: Of all other fields, see `fields_sha256`.
     """
 
     format: int
@@ -86,6 +87,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     training: dict[str, Any]
     accuracy: tuple[Accuracy, ...] = ()
     files: dict[str, str] = {}
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def load_bundle(name: str) -> Bundle:
     packaged = PACKAGED / (DEFAULT if name == "auto" else name)
     folder = packaged if (packaged / INFO).is_file() else Path(name)
     try:
-        info = msgspec.json.decode((folder / INFO).read_bytes(), type=BundleInfo)
+        text = (folder / INFO).read_bytes()
+        info = msgspec.json.decode(text, type=BundleInfo)
     except (FileNotFoundError, NotADirectoryError):
         known = ", ".join(packaged_names()) or "none"
         raise BundleError(
@@ -138,6 +141,11 @@ def load_bundle(name: str) -> Bundle:
         ) from None
     except (OSError, msgspec.MsgspecError) as error:
         raise BundleError(f"Bundle {folder}: {INFO} cannot be read: {error}.") from error
+    if info.format != FORMAT:
+        raise BundleError(
+            f"Bundle {folder} has layout {info.format}, this version of liveclf reads {FORMAT}."
+        )
+    _check_fields(folder / INFO, text, info.sha256)
     _check_kind(folder, info)
     for file, wanted in info.files.items():
         _check_file(folder / file, wanted)
@@ -145,7 +153,7 @@ def load_bundle(name: str) -> Bundle:
 
 
 def write_info(folder: Path, info: BundleInfo) -> BundleInfo:
-    """Write bundle.json, with the checksums of the files that lie beside it.
+    """Write bundle.json, with the checksums of the files that lie beside it and its own.
 
     Returns:
         The info as written.
@@ -153,6 +161,7 @@ def write_info(folder: Path, info: BundleInfo) -> BundleInfo:
     present = [KERAS_FILE, *ONNX_FILES.values()]
     files = {name: sha256(folder / name) for name in present if (folder / name).exists()}
     info = msgspec.structs.replace(info, files=files)
+    info = msgspec.structs.replace(info, sha256=fields_sha256(msgspec.json.encode(info)))
     text = msgspec.json.format(msgspec.json.encode(info), indent=2)
     (folder / INFO).write_bytes(text + b"\n")
     return info
@@ -164,11 +173,31 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_kind(folder: Path, info: BundleInfo) -> None:
-    if info.format != FORMAT:
+def fields_sha256(text: bytes) -> str:
+    """Return the SHA-256 of the fields of a bundle.json, but for `sha256` itself.
+
+    It is that of their canonical JSON, sorted and without spaces: a bundle.json may be laid
+    out anew. Fields that only a later version knows count as well.
+    """
+    fields = msgspec.json.decode(text, type=dict[str, Any])
+    fields.pop("sha256", None)
+    return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
+
+
+def _check_fields(path: Path, text: bytes, wanted: str) -> None:
+    if not wanted:
         raise BundleError(
-            f"Bundle {folder} has layout {info.format}, this version of liveclf reads {FORMAT}."
+            f"Bundle file {path} is damaged: it lacks its own SHA-256; copy the bundle again."
         )
+    found = fields_sha256(text)
+    if found != wanted:
+        raise BundleError(
+            f"Bundle file {path} is damaged: the SHA-256 of its fields is {found[:12]}..., not "
+            f"{wanted[:12]}... as it says; copy the bundle again."
+        )
+
+
+def _check_kind(folder: Path, info: BundleInfo) -> None:
     if info.window_samples != WINDOW_SAMPLES:
         raise BundleError(
             f"Bundle {folder} was trained on windows of {info.window_samples} samples; "

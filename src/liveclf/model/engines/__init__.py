@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
+import numpy as np
+
 from liveclf.config import ModelSettings
-from liveclf.errors import UsageError
-from liveclf.model.bundle import Bundle
+from liveclf.errors import BundleError, UsageError
+from liveclf.model.bundle import WINDOW_SAMPLES, Bundle
 from liveclf.protocols import Engine
 
 # name -> module with `open_engine(bundle, settings) -> (engine, precision)`
@@ -27,7 +29,8 @@ def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
     Raises:
         UsageError: Unknown engine or precision, or the engine cannot run that precision.
         MissingExtraError: What the engine needs is not installed.
-        BundleError: The bundle has no file for it.
+        BundleError: The bundle has no file for it, or names more or fewer classes than the
+            network has logits.
     """
     name = "onnx" if settings.engine == "auto" else settings.engine
     if name not in ENGINES:
@@ -39,7 +42,14 @@ def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
         )
     open_named: Callable[[Bundle, ModelSettings], tuple[Engine, str]]
     open_named = import_module(ENGINES[name]).open_engine
-    return open_named(bundle, settings)
+    engine, precision = open_named(bundle, settings)
+    logits = engine.predict(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
+    if logits.shape != (1, len(bundle.info.classes)):
+        raise BundleError(
+            f"Bundle {bundle.folder} names {len(bundle.info.classes)} classes, but its network "
+            f"has {logits.shape[-1]} outputs; copy the bundle again."
+        )
+    return engine, precision
 
 
 def batch_shapes(largest: int) -> tuple[int, ...]:
