@@ -127,6 +127,39 @@ def test_a_wrong_length_is_until_the_end_with_a_note(tmp_path, size):
     assert "does not give the true length" in source.info.notes[0]
 
 
+MORE = struct.pack("<600h", *range(-300, 300))
+
+
+@pytest.mark.parametrize("size", [4, 8, 400, len(MORE) - 4, len(MORE) - 2])
+def test_a_length_that_ends_among_samples_is_until_the_end_with_a_note(tmp_path, size):
+    source = opened(written(tmp_path, riff(fmt_chunk(), chunk(b"data", MORE, size))))
+    assert joined(list(source.blocks())).tobytes() == MORE
+    assert "does not give the true length" in source.info.notes[0]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        chunk(b"LIST", b"odd") + chunk(b"id3 ", b"x" * 300),
+        chunk(b"cue ", b"")
+        + chunk(b"LIST", b"odd")[:-1],  # its last byte, of padding, is not there
+    ],
+)
+def test_a_length_with_chunks_behind_it_is_kept(tmp_path, behind):
+    source = opened(written(tmp_path, riff(fmt_chunk(), chunk(b"data", DATA), behind)))
+    assert joined(list(source.blocks())).tolist() == [list(pair) for pair in PAIRS]
+    assert source.info.notes == ()
+
+
+@pytest.mark.parametrize(
+    "behind", [chunk(b"LIST", b"cut", 300), chunk(b"LI\0T", b"four"), chunk(b"LIST", b"") + b"RI"]
+)
+def test_what_only_begins_like_chunks_is_samples(tmp_path, behind):
+    source = opened(written(tmp_path, riff(fmt_chunk(), chunk(b"data", DATA), behind)))
+    assert joined(list(source.blocks())).tobytes() == (DATA + behind)[: len(DATA + behind) // 4 * 4]
+    assert "does not give the true length" in source.info.notes[0]
+
+
 def test_half_a_sample_at_the_end_is_left_out_with_a_note(tmp_path):
     path = written(tmp_path, riff(fmt_chunk(), chunk(b"data", DATA + b"ab", 0)))
     source = opened(path)

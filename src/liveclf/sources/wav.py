@@ -97,7 +97,7 @@ def _walk(file: BinaryIO, file_size: int, path: Path) -> _Chunks:
         name, size = struct.unpack("<4sI", head)
         at += 8
         if name == b"data" and not chunks.data_offset:
-            size = _measure_data(chunks, at, size, file_size)
+            size = _measure_data(chunks, file, at, size, file_size)
         elif name in (b"fmt ", b"auxi", b"ds64"):
             chunks.heads[name] = file.read(min(size, _HEAD_BYTES))
         at += size + size % 2
@@ -106,18 +106,35 @@ def _walk(file: BinaryIO, file_size: int, path: Path) -> _Chunks:
     return chunks
 
 
-def _measure_data(chunks: _Chunks, offset: int, size: int, file_size: int) -> int:
+def _measure_data(chunks: _Chunks, file: BinaryIO, offset: int, size: int, file_size: int) -> int:
     """Note where the samples are; return how many bytes to go on by."""
     left = file_size - offset
     if size == _UNTIL_END and b"ds64" in chunks.heads:
         size = int.from_bytes(chunks.heads[b"ds64"][8:16], "little")
-    # Beyond 4 GiB a plain header has wrapped: no chunk behind the data is that long.
-    wrapped = left - size > _UNTIL_END
-    if size in (0, _UNTIL_END) or size > left or wrapped:
+    # A size that was written too early, or has wrapped beyond 4 GiB, ends among samples.
+    if size in (0, _UNTIL_END) or size > left or not _are_chunks(file, offset + size, file_size):
         chunks.note = "The WAV header does not give the true length; it is read to its end."
         size = left
     chunks.data_offset, chunks.data_size = offset, size
     return size
+
+
+def _are_chunks(file: BinaryIO, at: int, file_size: int) -> bool:
+    """Tell whether there is nothing but whole chunks from `at` to the end of the file."""
+    at += at % 2  # chunks begin at even offsets
+    for _ in range(_MOST_CHUNKS):
+        if at >= file_size:
+            return True
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or not (head[:4].isascii() and head[:4].decode().isprintable()):
+            return False
+        size = int.from_bytes(head[4:], "little")
+        at += 8 + size
+        if at > file_size:
+            return False
+        at += at % 2
+    return False
 
 
 def _parse_fmt(fmt: bytes, path: Path) -> Hints:
