@@ -52,14 +52,34 @@ def moved(block: Block, by: int, **values: Any) -> Block:
     return replace(block, start_sample=block.start_sample + by, **values)
 
 
-class FakeSource:
-    """Yields blocks; an exception among them is raised when it is due."""
+class FakeClock:
+    """A time that passes only when told."""
 
-    def __init__(self, items: Sequence[Block | Exception]) -> None:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class FakeSource:
+    """Yields blocks; an exception among them is raised when it is due.
+
+    Given a clock it stamps each block when it is pulled, as a replay does.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Block | Exception],
+        *,
+        is_live: bool = False,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self._items = items
+        self._clock = clock
         self.n_given = 0
         self.closed = False
-        self.info = StreamInfo("fake", "cf32", 1e6, 433e6, None, False)
+        self.info = StreamInfo("fake", "cf32", 1e6, 433e6, None, is_live)
 
     def blocks(self) -> Iterator[Block]:
         for item in self._items:
@@ -68,7 +88,7 @@ class FakeSource:
             if isinstance(item, Exception):
                 raise item
             self.n_given += 1
-            yield item
+            yield item if self._clock is None else replace(item, received_s=self._clock())
 
     def close(self) -> None:
         self.closed = True
@@ -79,9 +99,17 @@ class FakeEngine:
 
     name = "fake"
 
-    def __init__(self, batch_size: int = 4, rule: Callable[[int], int] = lambda k: k % 4) -> None:
+    def __init__(
+        self,
+        batch_size: int = 4,
+        rule: Callable[[int], int] = lambda k: k % 4,
+        *,
+        takes_s: float = 0.0,
+        clock: FakeClock | None = None,
+    ) -> None:
         self.batch_size = batch_size
         self._rule = rule
+        self._takes_s, self._clock = takes_s, clock or FakeClock()
         self.batches: list[int] = []
         self.n_seen = 0
         self.fails_at: int | None = None
@@ -90,6 +118,7 @@ class FakeEngine:
         assert 0 < len(x) <= self.batch_size
         if self.fails_at is not None and len(self.batches) >= self.fails_at:
             raise RuntimeError("the accelerator has gone")
+        self._clock.now_s += self._takes_s
         self.batches.append(len(x))
         labels = [self._rule(self.n_seen + k) for k in range(len(x))]
         self.n_seen += len(x)

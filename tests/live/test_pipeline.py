@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import threading
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from fake_parts import (
     CLASSES,
     FAMILY_OF,
     WINDOW,
+    FakeClock,
     FakeEngine,
     FakeOutput,
     FakeSource,
@@ -199,7 +199,7 @@ def test_the_run_ends_when_nobody_listens_any_more():
 
 def test_a_batch_that_does_not_fill_leaves_when_its_windows_are_old():
     blocks = [replace(b, received_s=0.02 * k) for k, b in enumerate(make_blocks(*[16] * 10))]
-    loop = Loop(FakeSource(blocks), FakeEngine(100), max_age_s=0.05)
+    loop = Loop(FakeSource(blocks, is_live=True), FakeEngine(100), max_age_s=0.05)
     loop.run()
     # The first window is 60 ms old when the fourth arrives; the last two wait for the end.
     assert loop.engine.batches == [4, 4, 2]
@@ -214,13 +214,39 @@ def test_a_block_without_samples_lets_old_windows_go():
     assert loop.output.starts == starts(4)
 
 
-def test_a_slow_engine_still_gets_full_batches():
-    """A replay that reads ahead of the engine must not fall back to small batches."""
-    seconds = itertools.count()
-    blocks = make_blocks(*[WINDOW * 93] * 10)
-    loop = Loop(FakeSource(blocks), FakeEngine(128), max_age_s=0.05, clock=lambda: next(seconds))
+@pytest.mark.parametrize("is_live", [False, True])
+def test_a_slow_engine_still_gets_full_batches(is_live):
+    """Its own time must not make windows old.
+
+    A replay stamps blocks when they are pulled, which is after the engine's work; those
+    of a live source were stamped when they came, and have waited.
+    """
+    clock = FakeClock()
+    blocks = make_blocks(*[WINDOW * 48] * 10)
+    if is_live:
+        blocks = [replace(block, received_s=0.001 * k) for k, block in enumerate(blocks)]
+    source = FakeSource(blocks, is_live=is_live, clock=None if is_live else clock)
+    engine = FakeEngine(100, takes_s=0.06, clock=clock)
+    loop = Loop(source, engine, max_age_s=0.05, clock=clock)
     loop.run()
-    assert loop.engine.batches == [128] * 7 + [34]
+    assert engine.batches == [100, 100, 100, 100, 80]
+
+
+def test_a_replay_that_falls_silent_keeps_nothing_waiting():
+    """A pipe is no live source, yet whoever feeds it may pause."""
+    clock = FakeClock()
+    empty = replace(make_blocks(0)[0], start_sample=WINDOW * 6)
+
+    def pass_time() -> None:
+        clock.now_s += 0.02
+
+    source = FakeSource([*make_blocks(WINDOW * 6), *[empty] * 5], clock=clock)
+    engine = FakeEngine(100)
+    loop = Loop(source, engine, max_age_s=0.05, clock=clock, on_block=pass_time)
+    loop.run()
+    assert engine.batches == [6]
+    (found,) = loop.output.written
+    assert found.latency_s == pytest.approx([0.06] * 6)
 
 
 def test_the_latency_is_from_the_arrival_of_the_last_sample_to_the_decision():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import msgspec
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from liveclf.config import ModelSettings
-from liveclf.errors import BundleError, UsageError
+from liveclf.errors import BundleError, MissingExtraError, UsageError
 from liveclf.model.bundle import DEFAULT, Bundle, BundleInfo, load_bundle, packaged_names
 from liveclf.model.engines import batch_shapes, open_engine
 from liveclf.model.engines.keras_engine import KerasEngine
@@ -160,6 +162,40 @@ def test_an_engine_that_cannot_be_had_is_a_usage_error(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         open_engine(bundle, ModelSettings(engine=engine, precision=precision))
+
+
+def test_threads_of_keras_are_a_usage_error(bundle: Bundle) -> None:
+    """Its backend sets them; ignored in silence they would spoil a measurement."""
+    with pytest.raises(UsageError, match="--threads 2 conflicts with --engine keras"):
+        open_engine(bundle, ModelSettings(engine="keras", threads=2))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, AttributeError])
+def test_a_backend_that_knows_of_no_gpu_runs_all_the_same(
+    bundle: Bundle, error: type[Exception], x: FloatArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JAX without one raises the first, PyTorch the second."""
+
+    def list_devices(kind: str) -> list[str]:
+        raise error(f"unknown backend: {kind}")
+
+    monkeypatch.setattr(keras.distribution, "list_devices", list_devices)
+    assert opened(bundle, "keras", "fp32").predict(x).shape == (BATCH, 30)
+
+
+def test_an_import_that_fails_without_a_name_is_laid_to_keras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def refusing(name: str, *rest: Any) -> Any:
+        if name == "keras":
+            raise ImportError("its backend does not load")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refusing)
+    with pytest.raises(MissingExtraError, match="--engine keras needs keras; install"):
+        KerasEngine(tmp_path / "model.keras", 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all", b"PK\x03\x04 no zip either"])

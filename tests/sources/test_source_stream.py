@@ -100,6 +100,8 @@ def test_a_pipe_is_read_to_its_end(pipe):
     assert same(blocks[0].epoch_s, float("nan"))
     assert source.info.n_samples is None
     assert not source.info.is_live
+    (note,) = source.info.notes
+    assert "lost before they reach standard input cannot be seen" in note
 
 
 def test_what_has_come_is_delivered_before_more_comes(pipe):
@@ -114,7 +116,9 @@ def test_a_regular_file_as_standard_input(tmp_path, monkeypatch):
     iq.tofile(tmp_path / "x")
     with (tmp_path / "x").open("rb") as file:
         monkeypatch.setattr(sys, "stdin", Stdin(file))
-        assert np.array_equal(joined(list(opened("-", format="cs16").blocks())), iq)
+        source = opened("-", format="cs16")
+        assert np.array_equal(joined(list(source.blocks())), iq)
+        assert source.info.notes == ()
 
 
 def test_an_override_serves_as_flags_of_a_pipe(pipe):

@@ -36,7 +36,12 @@ class Batcher:
             self._n += len(windows)
 
     def expire(self, now_s: float) -> Iterator[Windows]:
-        """Yield what is held if its oldest window has waited `max_age_s` at `now_s`."""
+        """Yield what is held if its oldest window has waited `max_age_s` at `now_s`.
+
+        Args:
+            now_s: When the latest block arrived. Not the time of the clock, in which the
+                engine's work is: it would call windows old that came a moment ago.
+        """
         if self._held and now_s - self._held[0].received_s[0] >= self._max_age_s:
             yield from self.flush()
 

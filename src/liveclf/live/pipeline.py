@@ -62,8 +62,10 @@ def run(
         for block in _through(stages, stats.counting(source.blocks())):
             for windows in framer.push(block):
                 classify(batcher.push(windows))
-            # By times of arrival: an engine that is slow must not cut its batches short.
-            classify(batcher.expire(block.received_s))
+            # A replay waits for us: what a slow engine makes late must not cut its batches
+            # short. Only where nothing comes (an empty block) may windows wait too long.
+            if source.info.is_live or not len(block.iq):
+                classify(batcher.expire(block.received_s))
             on_block()
             if output.all_closed:
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import select
+import stat
 import sys
 import time
 import weakref
@@ -59,7 +60,10 @@ class StreamSource:
             sample_rate_hz=flags.sample_rate_hz,
             center_hz=flags.center_hz,
             n_samples=None,
+            # A pipe may be fed by `cat`, and outputs would drop records at once if it were
+            # called live: it waits for us, and what feeds it may lose samples meanwhile.
             is_live=settings.realtime,
+            notes=_notes(stream, name),
         )
 
     def close(self) -> None:
@@ -136,6 +140,16 @@ class StreamSource:
             raise SourceError(
                 f"The stream {self.info.name} cannot be read: {reason(error)}."
             ) from None
+
+
+def _notes(stream: BinaryIO, name: str) -> tuple[str, ...]:
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except OSError:  # no file of the system's
+        return ()
+    if stat.S_ISREG(mode):
+        return ()
+    return (f"Samples lost before they reach {name} cannot be seen, so they are not counted.",)
 
 
 def open_stdin(settings: SourceSettings) -> StreamSource:

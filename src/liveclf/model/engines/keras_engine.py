@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,11 @@ def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
     """Load the network in the precision it was trained in."""
     if settings.precision == "int8":
         raise UsageError("--precision int8 conflicts with --engine keras, which runs fp32 only.")
+    if settings.threads > 0:
+        raise UsageError(
+            f"--threads {settings.threads} conflicts with --engine keras, "
+            "which takes as many as its backend decides."
+        )
     return KerasEngine(bundle.file(KERAS_FILE), settings.batch), "fp32"
 
 
@@ -44,7 +50,7 @@ class KerasEngine:
             import liveclf.model.vgg16  # noqa: F401  registers the pooling layer
         except ImportError as error:
             raise MissingExtraError(
-                f"--engine keras needs {error.name}", 'pip install "liveclf[train]"'
+                f"--engine keras needs {error.name or 'keras'}", 'pip install "liveclf[train]"'
             ) from error
         try:
             self._model = keras.models.load_model(path, compile=False)
@@ -52,8 +58,8 @@ class KerasEngine:
             first_line = str(error).partition("\n")[0]
             raise BundleError(f"Keras cannot load {path}: {first_line}") from error
         # XLA pays on a GPU; on a CPU its convolutions are slower than oneDNN's.
-        accelerated = bool(keras.distribution.list_devices("gpu"))
-        self._model.compile(jit_compile=accelerated or keras.backend.backend() == "jax")
+        jit = keras.backend.backend() == "jax" or _has_gpu(keras.distribution)
+        self._model.compile(jit_compile=jit)
         self._shapes = batch_shapes(batch)
         self.batch_size = batch
         self.name = f"keras fp32 on {keras.backend.backend()}"
@@ -67,3 +73,11 @@ class KerasEngine:
         if n < shape:
             x = np.concatenate([x, np.zeros((shape - n, *x.shape[1:]), np.float32)])
         return np.asarray(self._model.predict_on_batch(x))[:n]
+
+
+def _has_gpu(distribution: Any) -> bool:
+    """Ask Keras; its JAX raises where there is none, and its PyTorch has no answer."""
+    try:
+        return bool(distribution.list_devices("gpu"))
+    except (AttributeError, RuntimeError):
+        return False
