@@ -14,17 +14,17 @@ import pytest
 
 from liveclf.errors import SinkError, UsageError
 from liveclf.records import StreamInfo
-from liveclf.sinks import SINKS, Output, open_sinks, parse_outputs
+from liveclf.sinks import SINKS, OutputSpec, open_sinks, parse_outputs
 
 
 def test_each_form_is_understood():
     assert parse_outputs(["jsonl", "csv:a:b.csv", "null", "null"]) == [
-        Output("jsonl", "jsonl", None),
-        Output("csv:a:b.csv", "csv", Path("a:b.csv")),
-        Output("null", "null", None),
-        Output("null", "null", None),
+        OutputSpec("jsonl", "jsonl", None),
+        OutputSpec("csv:a:b.csv", "csv", Path("a:b.csv")),
+        OutputSpec("null", "null", None),
+        OutputSpec("null", "null", None),
     ]
-    assert parse_outputs(["csv:-"]) == [Output("csv", "csv", None)]
+    assert parse_outputs(["csv:-"]) == [OutputSpec("csv", "csv", None)]
     assert parse_outputs(["csv:~/x.csv"])[0].file == Path.home() / "x.csv"
     assert parse_outputs([]) == []
 
@@ -34,7 +34,7 @@ def test_auto_is_a_table_for_a_person_and_json_lines_for_a_program(monkeypatch, 
     stdout = io.StringIO()
     stdout.isatty = lambda: is_terminal
     monkeypatch.setattr(sys, "stdout", stdout)
-    assert parse_outputs(["auto"]) == [Output(kind, kind, None)]
+    assert parse_outputs(["auto"]) == [OutputSpec(kind, kind, None)]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from liveclf.records import StreamInfo
 from liveclf.sinks.stream import ByteStream, open_file, standard_output
 from liveclf.sinks.worker import REPLAY_WAIT_S, FanOut, SinkReport, Worker
 
-__all__ = ["SINKS", "FanOut", "Output", "SinkReport", "open_sinks", "parse_outputs"]
+__all__ = ["SINKS", "FanOut", "OutputSpec", "SinkReport", "open_sinks", "parse_outputs"]
 
 AUTO = "auto"
 
@@ -75,7 +75,7 @@ SINKS: Mapping[str, SinkKind] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputSpec:
     """One `--output`, taken apart.
 
     Attributes:
@@ -89,7 +89,7 @@ class Output:
     file: Path | None
 
 
-def parse_outputs(outputs: Sequence[str]) -> list[Output]:
+def parse_outputs(outputs: Sequence[str]) -> list[OutputSpec]:
     """Read the values of `--output`, before anything is opened.
 
     Args:
@@ -99,7 +99,7 @@ def parse_outputs(outputs: Sequence[str]) -> list[Output]:
     Raises:
         UsageError: A value is wrong, or two of them are in conflict.
     """
-    parsed: list[Output] = []
+    parsed: list[OutputSpec] = []
     taken: dict[Path | None, str] = {}
     for text in outputs:
         output = _parse(text)
@@ -154,7 +154,7 @@ def open_sinks(
     )
 
 
-def _parse(text: str) -> Output:
+def _parse(text: str) -> OutputSpec:
     kind, colon, file = text.partition(":")
     if kind == AUTO:
         if colon:
@@ -162,7 +162,7 @@ def _parse(text: str) -> Output:
                 f"--output {text!r}: auto takes no file; name the kind, as in jsonl:FILE."
             )
         kind = "table" if _stdout_is_terminal() else "jsonl"
-        return Output(kind, kind, None)
+        return OutputSpec(kind, kind, None)
     if kind not in SINKS:
         known = ", ".join(sorted([AUTO, *SINKS]))
         raise UsageError(
@@ -170,21 +170,22 @@ def _parse(text: str) -> Output:
             "such as jsonl:FILE."
         )
     if not colon:
-        return Output(kind, kind, None)
+        return OutputSpec(kind, kind, None)
     if not SINKS[kind].takes_file:
         raise UsageError(f"--output {text!r}: {kind} takes no file; give --output {kind} alone.")
     if not file:
         raise UsageError(f"--output {text!r} has no file name after the colon.")
     if file == "-":
-        return Output(kind, kind, None)
-    return Output(text, kind, Path(os.path.expanduser(file)))  # no shell expands ~ after a colon
+        return OutputSpec(kind, kind, None)
+    file = os.path.expanduser(file)  # no shell expands ~ after a colon
+    return OutputSpec(text, kind, Path(file))
 
 
 def _stdout_is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _protect_input(output: Output, info: StreamInfo) -> None:
+def _protect_input(output: OutputSpec, info: StreamInfo) -> None:
     if output.file is None:
         return
     for read in info.files:
@@ -193,7 +194,7 @@ def _protect_input(output: Output, info: StreamInfo) -> None:
                 raise UsageError(f"--output {output.name} would overwrite {read}, which is read.")
 
 
-def _open_stream(output: Output) -> ByteStream:
+def _open_stream(output: OutputSpec) -> ByteStream:
     if output.file is not None:
         return open_file(output.name, output.file)
     if SINKS[output.kind].uses_stdout:
