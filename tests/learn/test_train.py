@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stderr
 
 import keras
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,7 +22,13 @@ from liveclf.errors import TrainingError, UsageError
 from liveclf.learn import CHECKPOINT, CONFIG, HISTORY
 from liveclf.learn import train as train_module
 from liveclf.learn.progress import TrainingProgress
-from liveclf.learn.train import AtomicCheckpoint, SmoothedCrossentropy, compile_model, train
+from liveclf.learn.train import (
+    AtomicCheckpoint,
+    SmoothedCrossentropy,
+    check_run,
+    compile_model,
+    train,
+)
 from liveclf.model.vgg16 import build_vgg16
 from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import Labelled, make_chunk
@@ -134,6 +141,34 @@ def test_a_run_that_is_there_is_not_overwritten(whole: Run, check: Labelled) -> 
         train(SETTINGS, whole.folder, check)
     assert str(whole.folder) in str(caught.value)
     assert (whole.folder / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.parametrize(("steps", "epoch_steps"), [(750, 500), (1001, 500), (3, 2)])
+def test_steps_that_are_no_whole_epochs_are_refused(
+    steps: int, epoch_steps: int, tmp_path: Path, check: Labelled
+) -> None:
+    """Rounded up, the last of them would be trained after the schedule has ended."""
+    settings = TrainSettings(fit=FitSettings(steps=steps, epoch_steps=epoch_steps))
+    words = f"--steps {steps} is no multiple of --epoch-steps {epoch_steps};"
+    with pytest.raises(UsageError, match=words):
+        train(settings, tmp_path / "run", check)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_shorter_than_an_epoch_makes_its_steps_and_no_more(
+    tmp_path: Path, check: Labelled
+) -> None:
+    fit = FitSettings(steps=1, epoch_steps=500, batch=32, warmup_steps=1, seed=3)
+    model = train(msgspec.structs.replace(SETTINGS, fit=fit), tmp_path / "run", check)
+    assert int(model.optimizer.iterations) == 1
+    assert int(keras.models.load_model(tmp_path / "run" / CHECKPOINT).optimizer.iterations) == 1
+
+
+def test_the_settings_that_ship_make_whole_epochs(tmp_path: Path) -> None:
+    files = sorted((Path(__file__).parents[2] / "configs").glob("train*.toml"))
+    assert files
+    for file in (None, *files):
+        check_run(load(TrainSettings, file, {}), tmp_path / "run", resume=False)
 
 
 def test_a_run_folder_that_cannot_be_made_is_a_training_error(

@@ -20,7 +20,7 @@ from liveclf.learn import CHECKPOINT, CONFIG, HISTORY
 from liveclf.learn.feed import Feed
 from liveclf.learn.progress import TrainingProgress
 from liveclf.model.bundle import KERAS_FILE, Bundle, load_bundle
-from liveclf.model.vgg16 import build_vgg16
+from liveclf.model.vgg16 import build_vgg16, find_preset
 from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import Labelled
 
@@ -40,21 +40,23 @@ def train(
         The trained network.
 
     Raises:
-        UsageError: The run exists and is not to be resumed, or has no checkpoint.
+        UsageError: See `check_run`.
+        BundleError: The bundle to begin with does not load.
         TrainingError: The checkpoint cannot be read.
     """
+    check_run(settings, run, resume=resume)
     model, first_step = _resume(run) if resume else _begin(settings, run)
     fit = settings.fit
-    epochs = -(-fit.steps // fit.epoch_steps)
-    if first_step >= epochs * fit.epoch_steps:
+    if first_step >= fit.steps:
         return model
-    progress = TrainingProgress(epochs * fit.epoch_steps, fit.batch, first_step)
+    epoch_steps = min(fit.epoch_steps, fit.steps)
+    progress = TrainingProgress(fit.steps, fit.batch, first_step)
     with Feed(settings.data, fit.seed, fit.batch, first_step) as feed, progress:
         model.fit(
             iter(feed),
-            steps_per_epoch=fit.epoch_steps,
-            epochs=epochs,
-            initial_epoch=first_step // fit.epoch_steps,
+            steps_per_epoch=epoch_steps,
+            epochs=fit.steps // epoch_steps,
+            initial_epoch=first_step // epoch_steps,
             validation_data=(check.x.astype(np.float32), check.y.astype(np.int32)),
             validation_batch_size=fit.batch,
             shuffle=False,  # the feed has drawn them at random
@@ -66,6 +68,31 @@ def train(
             ],
         )
     return model
+
+
+def check_run(settings: TrainSettings, run: Path, *, resume: bool) -> None:
+    """Refuse at once what could not begin, go on or end as asked.
+
+    Raises:
+        UsageError: The run exists and is not to be resumed, or has no checkpoint; there is
+            no such preset; the last epoch would go on beyond the steps.
+        BundleError: The bundle to begin with does not load.
+    """
+    fit, network = settings.fit, settings.network
+    if fit.steps % min(fit.epoch_steps, fit.steps):
+        raise UsageError(
+            f"--steps {fit.steps} is no multiple of --epoch-steps {fit.epoch_steps}; "
+            "a run ends with a whole epoch."
+        )
+    if resume:
+        if not (run / CHECKPOINT).exists():
+            raise UsageError(f"--resume: {run} has no checkpoint yet; delete it and begin again.")
+        return
+    if (run / CONFIG).exists():
+        raise UsageError(f"--run {run} holds a run already; add --resume or choose another folder.")
+    find_preset(network.preset)
+    if network.start:
+        load_bundle(network.start)
 
 
 def compile_model(model: keras.Model, settings: TrainSettings) -> None:
@@ -137,8 +164,6 @@ class AtomicCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras
 
 def _begin(settings: TrainSettings, run: Path) -> tuple[keras.Model, int]:
     """Return a new model, and the steps it has behind it."""
-    if (run / CONFIG).exists():
-        raise UsageError(f"--run {run} holds a run already; add --resume or choose another folder.")
     keras.utils.set_random_seed(settings.fit.seed)
     model = build_vgg16(len(CLASSES), settings.network.preset, settings.network.width)
     if settings.network.start:
@@ -172,8 +197,6 @@ def start_from(bundle: Bundle, model: keras.Model) -> None:
 def _resume(run: Path) -> tuple[keras.Model, int]:
     """Return the model of the last checkpoint, and the steps it has behind it."""
     checkpoint = run / CHECKPOINT
-    if not checkpoint.exists():
-        raise UsageError(f"--resume: {run} has no checkpoint yet; delete it and begin again.")
     try:
         model = keras.models.load_model(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:

@@ -19,8 +19,8 @@ import keras
 from keras import layers, ops
 
 from liveclf.errors import UsageError
+from liveclf.model.bundle import WINDOW_SAMPLES
 
-WINDOW = 1024
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
@@ -70,6 +70,17 @@ class MeanStd(layers.Layer):  # type: ignore[misc]  # keras is untyped
         return (input_shape[0], 2 * (input_shape[2] or 0))
 
 
+def find_preset(name: str) -> Preset:
+    """Look up a preset.
+
+    Raises:
+        UsageError: There is no such preset.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"Preset {name!r} is not known; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
 def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = None) -> keras.Model:
     """Build an untrained network.
 
@@ -85,16 +96,14 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     Raises:
         UsageError: There is no such preset.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"Preset {preset!r} is not known; choose one of {', '.join(PRESETS)}.")
-    kind = PRESETS[preset]
+    kind = find_preset(preset)
     scale = kind.width if width is None else width
-    inputs = keras.Input((2, WINDOW), name="iq")
+    inputs = keras.Input((2, WINDOW_SAMPLES), name="iq")
     if kind.joint_stem:
         x = layers.Permute((2, 1), name="time_first")(inputs)  # (n, 1024, 2)
         convolution, pool = layers.Conv1D, layers.MaxPooling1D(2)
     else:
-        x = layers.Reshape((2, WINDOW, 1), name="one_channel")(inputs)  # (n, 2, 1024, 1)
+        x = layers.Reshape((2, WINDOW_SAMPLES, 1), name="one_channel")(inputs)  # (n, 2, 1024, 1)
         convolution, pool = layers.Conv2D, layers.MaxPooling2D((1, 2))
     kernel: Any = kind.stem_kernel
     for b, block in enumerate(BLOCKS, 1):
