@@ -202,6 +202,19 @@ def test_a_slow_reader_does_not_slow_the_clock():
     assert time.monotonic() - began_s < 0.4 + 0.15  # 0.6 if the naps were added
 
 
+def test_a_slow_reader_sees_how_late_it_is():
+    replay = source(4000, rate_hz=10_000.0, realtime=True)
+    late_s, received_s = [], []
+    for k, block in enumerate(replay.blocks()):
+        late_s.append(time.monotonic() - block.received_s)
+        received_s.append(block.received_s)
+        if k == 0:
+            time.sleep(0.1)
+    assert min(late_s) >= 0
+    assert late_s[1] > 0.1 - 0.02 - 0.002  # the nap, less the block's own 20 ms
+    assert np.allclose(np.diff(received_s), 0.02)
+
+
 def test_blocks_stay_small_at_high_rates_and_whole_at_low_ones():
     assert len(first_blocks(source(200_000, rate_hz=1e8, realtime=True), 1)[0].iq) == 65_536
     assert len(first_blocks(source(rate_hz=10.0, realtime=True), 1)[0].iq) == 1

@@ -82,18 +82,25 @@ class Pacer:
             return BLOCK_SAMPLES
         return min(BLOCK_SAMPLES, max(1, round(rate_hz * _BLOCK_S)))
 
-    def wait(self, n_samples: int, rate_hz: float) -> bool:
+    def restart(self) -> None:
+        """Begin the clock anew with the next samples, as the stream had none to deliver."""
+        self._due_s = math.nan
+
+    def wait(self, n_samples: int, rate_hz: float) -> float | None:
         """Wait until a radio would have delivered so many more samples.
 
         Samples that the recording has lost take no time.
 
         Returns:
-            False if the stream was closed meanwhile.
+            Monotonic time, in seconds, at which they were there to be taken: if a clock
+            is kept, before now by as much as the reader is behind. None if the stream
+            was closed meanwhile.
         """
-        if self._keeps_time:
-            if math.isnan(self._due_s):
-                self._due_s = time.monotonic()
-            self._due_s += n_samples / rate_hz
-            while (left_s := self._due_s - time.monotonic()) > 0 and not self._closed:
-                time.sleep(min(left_s, _WAKE_S))
-        return not self._closed
+        if not self._keeps_time:
+            return None if self._closed else time.monotonic()
+        if math.isnan(self._due_s):
+            self._due_s = time.monotonic()
+        self._due_s += n_samples / rate_hz
+        while (left_s := self._due_s - time.monotonic()) > 0 and not self._closed:
+            time.sleep(min(left_s, _WAKE_S))
+        return None if self._closed else self._due_s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +149,8 @@ class ReplaySource:
             if self._pacer.closed:
                 return
             iq = self._recording.samples[start : min(start + step, wanted.stop)]
-            if not self._pacer.wait(len(iq), rate_hz):
+            received_s = self._pacer.wait(len(iq), rate_hz)
+            if received_s is None:
                 return
             yield Block(
                 iq=iq,
@@ -160,7 +160,7 @@ class ReplaySource:
                 sample_rate_hz=rate_hz,
                 center_hz=capture.center_hz,
                 epoch_s=capture.epoch_s,
-                received_s=time.monotonic(),
+                received_s=received_s,
             )
 
 

@@ -83,7 +83,9 @@ class StreamSource:
             left = most if self._stop is None else min(most, self._stop - at)
             data = self._read(left * size - len(carry))
             if data is None:
-                yield self._block(b"", max(at, self._start))
+                # Else samples that come late would count as ours to have taken before.
+                self._pacer.restart()
+                yield self._block(b"", max(at, self._start), time.monotonic())
                 continue
             if not data:
                 break
@@ -93,13 +95,15 @@ class StreamSource:
             first, at = max(at, self._start), at + whole
             if first >= at:
                 continue
-            if not self._pacer.wait(at - first, self.info.sample_rate_hz):
+            received_s = self._pacer.wait(at - first, self.info.sample_rate_hz)
+            if received_s is None:
                 return
-            yield self._block(data[(whole - (at - first)) * size : whole * size], first)
+            wanted = data[(whole - (at - first)) * size : whole * size]
+            yield self._block(wanted, first, received_s)
         if not self._pacer.closed:
             self._check_end(at, carry)
 
-    def _block(self, data: bytes, start_sample: int) -> Block:
+    def _block(self, data: bytes, start_sample: int, received_s: float) -> Block:
         return Block(
             iq=decode(np.frombuffer(data, np.uint8), self._format),
             format=self._format,
@@ -108,7 +112,7 @@ class StreamSource:
             sample_rate_hz=self.info.sample_rate_hz,
             center_hz=self.info.center_hz,
             epoch_s=math.nan,
-            received_s=time.monotonic(),
+            received_s=received_s,
         )
 
     def _check_end(self, at: int, carry: bytes) -> None:
