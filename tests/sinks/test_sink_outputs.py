@@ -12,20 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from liveclf.errors import SinkError, UsageError
+from liveclf import sinks
+from liveclf.errors import MissingExtraError, SinkError, UsageError
 from liveclf.records import StreamInfo
-from liveclf.sinks import SINKS, OutputSpec, open_sinks, parse_outputs
+from liveclf.sinks import SINKS, OutputSpec, SinkKind, open_sinks, parse_outputs
 
 
 def test_each_form_is_understood():
     assert parse_outputs(["jsonl", "csv:a:b.csv", "null", "null"]) == [
-        OutputSpec("jsonl", "jsonl", None),
-        OutputSpec("csv:a:b.csv", "csv", Path("a:b.csv")),
-        OutputSpec("null", "null", None),
-        OutputSpec("null", "null", None),
+        OutputSpec("jsonl", None),
+        OutputSpec("csv", "a:b.csv"),
+        OutputSpec("null", None),
+        OutputSpec("null", None),
     ]
-    assert parse_outputs(["csv:-"]) == [OutputSpec("csv", "csv", None)]
-    assert parse_outputs(["csv:~/x.csv"])[0].file == Path.home() / "x.csv"
+    assert parse_outputs(["csv:-"]) == [OutputSpec("csv", None)]
+    (output,) = parse_outputs(["csv:~/x.csv"])
+    assert (output.name, output.file) == ("csv:~/x.csv", Path.home() / "x.csv")
     assert parse_outputs([]) == []
 
 
@@ -34,7 +36,7 @@ def test_auto_is_a_table_for_a_person_and_json_lines_for_a_program(monkeypatch, 
     stdout = io.StringIO()
     stdout.isatty = lambda: is_terminal
     monkeypatch.setattr(sys, "stdout", stdout)
-    assert parse_outputs(["auto"]) == [OutputSpec(kind, kind, None)]
+    assert parse_outputs(["auto"]) == [OutputSpec(kind, None)]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,71 @@ def test_two_outputs_to_one_place_are_refused_naming_both(outputs):
     with pytest.raises(UsageError) as caught:
         parse_outputs(["csv:elsewhere", *outputs])
     assert all(f"--output {text}" in str(caught.value) for text in outputs)
+
+
+class Connected:
+    """A sink that opens no file: it connects to an address."""
+
+    def __init__(self, address: str | None) -> None:
+        if address == "tcp://nowhere":
+            raise MissingExtraError("This needs zmq", "pip install zmq")
+        self.address, self.n_records, self.closed = address, 0, 0
+
+    def write(self, detections) -> None:
+        self.n_records += len(detections)
+
+    def close(self, summary) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def connected(monkeypatch) -> list[Connected]:
+    """A line more in the table; what it opened."""
+    opened: list[Connected] = []
+
+    def connect(target, info) -> Connected:
+        opened.append(Connected(target))
+        return opened[-1]
+
+    kind = SinkKind(connect, target="address", uses_stdout=False)
+    monkeypatch.setattr(sinks, "SINKS", {**SINKS, "zmq": kind})
+    return opened
+
+
+def test_an_output_may_be_an_address_and_open_itself(connected, make, info, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = open_sinks(["zmq:tcp://*:5556", "zmq:tcp://*:5557"], is_live=False, info=info)
+    out.write(make(3))
+    assert [r.name for r in out.close({})] == ["zmq:tcp://*:5556", "zmq:tcp://*:5557"]
+    assert [(c.address, c.n_records, c.closed) for c in connected] == [
+        ("tcp://*:5556", 3, 1),
+        ("tcp://*:5557", 3, 1),
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_has_to_be_given_and_only_once(connected):
+    for text in ("zmq", "zmq:"):
+        with pytest.raises(UsageError, match="lacks its address, as in zmq:ADDRESS"):
+            parse_outputs([text])
+    with pytest.raises(UsageError, match="both write to tcp://a"):
+        parse_outputs(["zmq:tcp://a", "zmq:tcp://a"])
+
+
+def test_what_was_open_is_closed_when_another_cannot_be_and_nothing_is_printed(
+    connected, info, capfd
+):
+    outputs = ["csv", "zmq:tcp://a", "zmq:tcp://nowhere"]
+    with pytest.raises(MissingExtraError):
+        open_sinks(outputs, is_live=False, info=info)
+    assert [c.closed for c in connected] == [1]
+    assert capfd.readouterr().out == ""
+
+
+def test_reports_come_in_the_order_of_the_outputs(tmp_path, capfd, info):
+    outputs = ["csv", f"jsonl:{tmp_path / 'a'}", "null", f"csv:{tmp_path / 'b'}"]
+    reports = open_sinks(outputs, is_live=False, info=info).close({})
+    assert [r.name for r in reports] == outputs
 
 
 def test_what_cannot_be_opened_is_one_sentence(tmp_path, info):

@@ -1,7 +1,8 @@
 """Outputs: one file per sink, one table of them.
 
 To add one: a file with a class that has `write` and `close` (`protocols.Sink`),
-a function here that imports and opens it, and a line in `SINKS`.
+a function here that imports and opens it, and a line in `SINKS`. One that writes
+bytes gets them a place from `_stream`; one that connects does that itself.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
-from liveclf.errors import SinkError, UsageError
+from liveclf.errors import UsageError
 from liveclf.protocols import Sink
 from liveclf.records import StreamInfo
 from liveclf.sinks.stream import ByteStream, open_file, standard_output
@@ -25,28 +27,39 @@ __all__ = ["SINKS", "FanOut", "OutputSpec", "SinkReport", "open_sinks", "parse_o
 AUTO = "auto"
 
 
-def _jsonl(stream: ByteStream, info: StreamInfo) -> Sink:
+def _jsonl(target: str | None, info: StreamInfo) -> Sink:
     from liveclf.sinks.jsonl import JsonlSink
 
-    return JsonlSink(stream)
+    return JsonlSink(_stream("jsonl", target))
 
 
-def _csv(stream: ByteStream, info: StreamInfo) -> Sink:
+def _csv(target: str | None, info: StreamInfo) -> Sink:
     from liveclf.sinks.csv import CsvSink
 
-    return CsvSink(stream)
+    return CsvSink(_stream("csv", target))
 
 
-def _table(stream: ByteStream, info: StreamInfo) -> Sink:
+def _table(target: str | None, info: StreamInfo) -> Sink:
     from liveclf.sinks.table import open_table
 
-    return open_table(stream, info)
+    return open_table(_stream("table", target), info)
 
 
-def _null(stream: ByteStream, info: StreamInfo) -> Sink:
+def _null(target: str | None, info: StreamInfo) -> Sink:
     from liveclf.sinks.null import NullSink
 
     return NullSink()
+
+
+def _stream(kind: str, target: str | None) -> ByteStream:
+    """Open the file that is the target, or standard output where there is none."""
+    if target is None:
+        return standard_output(kind)
+    return open_file(f"{kind}:{target}", _path(target))
+
+
+def _path(target: str) -> Path:
+    return Path(os.path.expanduser(target))  # no shell expands ~ after a colon
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +67,25 @@ class SinkKind:
     """One line of the table of sinks.
 
     Attributes:
-        open: Imports the sink's module and makes the sink.
-        takes_file: Whether KIND:FILE is meant.
-        uses_stdout: Whether it writes to standard output where no file is given.
+        open: Imports the sink's module and opens the sink, given what follows the
+            colon (None: nothing) and the stream. Raises a LiveclfError.
+        target: What may follow the colon: a "file", which without a colon is standard
+            output; an "address", which has to be given and means what the sink says;
+            or nothing.
+        uses_stdout: Whether it writes to standard output where no target is given.
     """
 
-    open: Callable[[ByteStream, StreamInfo], Sink]
-    takes_file: bool
+    open: Callable[[str | None, StreamInfo], Sink]
+    target: Literal["file", "address"] | None
     uses_stdout: bool
 
 
 SINKS: Mapping[str, SinkKind] = MappingProxyType(
     {
-        "csv": SinkKind(_csv, takes_file=True, uses_stdout=True),
-        "jsonl": SinkKind(_jsonl, takes_file=True, uses_stdout=True),
-        "null": SinkKind(_null, takes_file=False, uses_stdout=False),
-        "table": SinkKind(_table, takes_file=False, uses_stdout=True),
+        "csv": SinkKind(_csv, target="file", uses_stdout=True),
+        "jsonl": SinkKind(_jsonl, target="file", uses_stdout=True),
+        "null": SinkKind(_null, target=None, uses_stdout=False),
+        "table": SinkKind(_table, target=None, uses_stdout=True),
     }
 )
 
@@ -79,39 +95,55 @@ class OutputSpec:
     """One `--output`, taken apart.
 
     Attributes:
-        name: As messages call it: KIND or KIND:FILE.
         kind: A key of `SINKS`.
-        file: None for standard output, or for no output at all.
+        target: What follows the colon; None for standard output, or for none at all.
     """
 
-    name: str
     kind: str
-    file: Path | None
+    target: str | None
+
+    @property
+    def name(self) -> str:
+        """As messages call it: KIND or KIND:TARGET."""
+        return self.kind if self.target is None else f"{self.kind}:{self.target}"
+
+    @property
+    def file(self) -> Path | None:
+        """The file that is written, if it is one."""
+        if self.target is None or SINKS[self.kind].target != "file":
+            return None
+        return _path(self.target)
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """Where it writes: what no two outputs may share, and how messages call it."""
+        if self.file is not None:
+            return os.path.realpath(self.file), f"the file {self.file}"
+        if self.target is not None:
+            return self.target, self.target
+        return ("", "standard output") if SINKS[self.kind].uses_stdout else None
 
 
 def parse_outputs(outputs: Sequence[str]) -> list[OutputSpec]:
     """Read the values of `--output`, before anything is opened.
 
     Args:
-        outputs: Each KIND or KIND:FILE; `auto` is a table on a terminal and JSON
+        outputs: Each KIND or KIND:TARGET; `auto` is a table on a terminal and JSON
             lines elsewhere, and the file `-` is standard output.
 
     Raises:
         UsageError: A value is wrong, or two of them are in conflict.
     """
-    parsed: list[OutputSpec] = []
-    taken: dict[Path | None, str] = {}
-    for text in outputs:
-        output = _parse(text)
-        parsed.append(output)
-        if output.file is None and not SINKS[output.kind].uses_stdout:
+    parsed = [_parse(text) for text in outputs]
+    taken: dict[str, str] = {}
+    for text, output in zip(outputs, parsed, strict=True):
+        if output.place is None:
             continue
-        place = None if output.file is None else Path(os.path.realpath(output.file))
+        place, where = output.place
         if place in taken:
-            where = "standard output" if place is None else f"the file {output.file}"
             raise UsageError(
                 f"--output {text} and --output {taken[place]} both write to {where}; "
-                "give one of them a file of its own, as in csv:FILE."
+                "give one of them a place of its own, as in csv:FILE."
             )
         taken[place] = text
     return parsed
@@ -130,55 +162,56 @@ def open_sinks(
 
     Raises:
         UsageError: A value is wrong, or two of them are in conflict.
-        SinkError: An output cannot be opened.
+        SinkError: An output cannot be opened; those already open are closed.
     """
     parsed = parse_outputs(outputs)
     for output in parsed:
         _protect_input(output, info)
-    streams: list[ByteStream] = []
+    # No thread starts before everything is open. Standard output comes last, so that
+    # nothing is printed there if another output cannot be opened.
+    sinks: dict[int, Sink] = {}
     try:
-        for output in parsed:
-            streams.append(_open_stream(output))
-    except SinkError:
-        for stream in streams:
-            with contextlib.suppress(SinkError):
-                stream.close()
+        for k in sorted(range(len(parsed)), key=lambda k: parsed[k].target is None):
+            sinks[k] = SINKS[parsed[k].kind].open(parsed[k].target, info)
+    except BaseException:
+        for sink in sinks.values():
+            with contextlib.suppress(Exception):  # the first error is the one that counts
+                sink.close({})
         raise
-    # No thread starts before everything is open.
-    sinks = [SINKS[o.kind].open(s, info) for o, s in zip(parsed, streams, strict=True)]
     return FanOut(
         [
-            Worker(output.name, sink, is_live=is_live, wait_s=wait_s)
-            for output, sink in zip(parsed, sinks, strict=True)
+            Worker(output.name, sinks[k], is_live=is_live, wait_s=wait_s)
+            for k, output in enumerate(parsed)
         ]
     )
 
 
 def _parse(text: str) -> OutputSpec:
-    kind, colon, file = text.partition(":")
+    kind, colon, target = text.partition(":")
     if kind == AUTO:
         if colon:
             raise UsageError(
                 f"--output {text!r}: auto takes no file; name the kind, as in jsonl:FILE."
             )
-        kind = "table" if _stdout_is_terminal() else "jsonl"
-        return OutputSpec(kind, kind, None)
+        return OutputSpec("table" if _stdout_is_terminal() else "jsonl", None)
     if kind not in SINKS:
         known = ", ".join(sorted([AUTO, *SINKS]))
         raise UsageError(
             f"--output {text!r} is not KIND or KIND:FILE with one of the kinds {known}, "
             "such as jsonl:FILE."
         )
-    if not colon:
-        return OutputSpec(kind, kind, None)
-    if not SINKS[kind].takes_file:
-        raise UsageError(f"--output {text!r}: {kind} takes no file; give --output {kind} alone.")
-    if not file:
-        raise UsageError(f"--output {text!r} has no file name after the colon.")
-    if file == "-":
-        return OutputSpec(kind, kind, None)
-    file = os.path.expanduser(file)  # no shell expands ~ after a colon
-    return OutputSpec(text, kind, Path(file))
+    takes = SINKS[kind].target
+    if takes is None:
+        if colon:
+            raise UsageError(
+                f"--output {text!r}: {kind} takes no file; give --output {kind} alone."
+            )
+        return OutputSpec(kind, None)
+    if not target and (colon or takes == "address"):
+        raise UsageError(f"--output {text!r} lacks its {takes}, as in {kind}:{takes.upper()}.")
+    if not colon or (takes == "file" and target == "-"):
+        return OutputSpec(kind, None)
+    return OutputSpec(kind, target)
 
 
 def _stdout_is_terminal() -> bool:
@@ -192,11 +225,3 @@ def _protect_input(output: OutputSpec, info: StreamInfo) -> None:
         with contextlib.suppress(OSError, ValueError):
             if output.file.samefile(read):
                 raise UsageError(f"--output {output.name} would overwrite {read}, which is read.")
-
-
-def _open_stream(output: OutputSpec) -> ByteStream:
-    if output.file is not None:
-        return open_file(output.name, output.file)
-    if SINKS[output.kind].uses_stdout:
-        return standard_output(output.name)
-    return ByteStream(output.name, -1, owned=False)  # never written to
