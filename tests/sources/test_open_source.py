@@ -77,7 +77,9 @@ def test_an_override_before_a_name_with_colons(tmp_path, monkeypatch):
     assert (info.name, info.format, info.sample_rate_hz) == ("a_17:23:26.iq", "cu8", 1e6)
 
 
-@pytest.mark.parametrize("name", ["gone:x.cu8", "cu8:gone.cu8", "C:\\gone.cu8"])
+@pytest.mark.parametrize(
+    "name", ["gone:x.cu8", "cu8:gone.cu8", "C:\\gone.cu8", "x_433.92M_10:22.cu8"]
+)
 def test_what_is_not_there_is_named_without_the_override(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     cu8(Path("x.cu8"))
@@ -104,7 +106,7 @@ def test_a_reader_never_lets_an_error_of_the_system_through(tmp_path, monkeypatc
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("liveclf.sources.raw.from_name", fail)
+    monkeypatch.setattr("liveclf.sources.raw.from_path", fail)
     with pytest.raises(SourceError, match=r"x\.cu8 cannot be read: input/output error"):
         opened(path)
 

@@ -8,7 +8,7 @@ from math import nan
 import pytest
 from replaying import same
 
-from liveclf.sources.names import Hints, from_name, from_tokens
+from liveclf.sources.names import Hints, from_name, from_tokens, is_override
 
 NEW_YEAR_S = datetime(2024, 1, 31, 23, 59, 58, tzinfo=UTC).timestamp()
 
@@ -17,7 +17,10 @@ NAMES = [
     ("g001_433.92M_250k.cu8", "cu8", 250e3, 433.92e6, nan),
     ("g001_433.92M_1024k.CS16", "cs16", 1024e3, 433.92e6, nan),
     ("x_868300kHz_2.4Msps.cf32", "cf32", 2.4e6, 868.3e6, nan),
-    ("x_1GHz_500sps_cu8.bin", "cu8", 500.0, 1e9, nan),
+    ("x_1GHz_1000sps_cu8.bin", "cu8", 1000.0, 1e9, nan),
+    ("x_1GHz_500sps_cu8.bin", "cu8", nan, 1e9, nan),  # below 1 kHz it is no rate
+    ("qpsk_4sps.cs8", "cs8", nan, nan, nan),  # samples per symbol
+    ("qpsk_250k_4sps.cs8", "cs8", 250e3, nan, nan),
     ("x_433920000Hz_cs16.raw", "cs16", nan, 433.92e6, nan),
     ("ZWAVE_Green_916_1MSps.iq", None, 1e6, nan, nan),
     ("cu8-433.92m-250K.data", "cu8", 250e3, 433.92e6, nan),
@@ -71,6 +74,16 @@ def test_nothing_told_is_told_apart_from_something():
     assert from_tokens("folder").is_empty
     assert not from_tokens("250k").is_empty
     assert not from_tokens("cu8").is_empty
+
+
+@pytest.mark.parametrize("text", ["cu8", "433.92M", "250k", "500sps", "cs16-250k", "CU8_1GHz"])
+def test_an_override_is_nothing_but_tokens(text):
+    assert is_override(text)
+
+
+@pytest.mark.parametrize("text", ["", "-", "/", "x", "x_433.92M_10", "433.92M_10", "x.cu8", "C"])
+def test_a_name_with_tokens_in_it_is_no_override(text):
+    assert not is_override(text)
 
 
 def test_the_epoch_is_the_clock_of_sample_0():

@@ -144,6 +144,25 @@ def test_a_named_pipe(tmp_path):
         StreamSource(SourceSettings(path="x"), Pieces([]), "radio")
 
 
+@pytest.mark.parametrize(
+    ("name", "flags", "told"),
+    [
+        ("in_433.92M_250k.cu8", {}, ("cu8", 250e3, 433.92e6)),
+        ("in_433.92M_250k.cu8", {"format": "cs8", "rate_hz": 2e6}, ("cs8", 2e6, 433.92e6)),
+        ("in_868M_1Msps_cs16", {}, ("cs16", 1e6, 868e6)),
+    ],
+)
+def test_the_name_of_a_pipe_tells_as_that_of_a_file_does(tmp_path, name, flags, told):
+    os.mkfifo(tmp_path / name)
+    writer = threading.Thread(target=(tmp_path / name).write_bytes, args=(bytes(8),))
+    writer.start()
+    source = opened(tmp_path / name, **flags)
+    info = source.info
+    assert (info.format, info.sample_rate_hz, info.center_hz) == told
+    assert joined(list(source.blocks())).nbytes == 8
+    writer.join()
+
+
 IQ = np.arange(200_000, dtype=np.uint8).reshape(-1, 2)
 
 

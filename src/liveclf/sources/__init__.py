@@ -6,7 +6,6 @@ A new kind of recording is a file in this folder with a function
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from collections.abc import Callable
@@ -15,11 +14,11 @@ from pathlib import Path
 
 from msgspec import structs
 
-from liveclf.config import Hertz, SourceSettings
+from liveclf.config import SourceSettings
 from liveclf.dsp.formats import ENDINGS
 from liveclf.errors import SourceError, UsageError
 from liveclf.protocols import Source
-from liveclf.sources.names import Hints, from_tokens
+from liveclf.sources.names import Hints, from_tokens, is_override
 from liveclf.sources.recording import Recording, ReplaySource
 from liveclf.sources.samples import reason
 
@@ -85,19 +84,13 @@ def _split_override(settings: SourceSettings) -> SourceSettings:
     told, path = Hints(), settings.path
     while ":" in path and not os.path.exists(path):
         token, _, rest = path.partition(":")
-        if (hints := from_tokens(token)).is_empty:
+        if not is_override(token):
             break
-        told, path = hints.or_else(told), rest
+        told, path = from_tokens(token).or_else(told), rest
     if not path:
         raise UsageError("No recording is given; name a file, or - for standard input.")
     hints = Hints.from_flags(settings).or_else(told)
-    return structs.replace(
-        settings,
-        path=path,
-        format=hints.format,
-        rate_hz=None if math.isnan(hints.sample_rate_hz) else Hertz(hints.sample_rate_hz),
-        center_hz=None if math.isnan(hints.center_hz) else Hertz(hints.center_hz),
-    )
+    return hints.into_flags(structs.replace(settings, path=path))
 
 
 def _is_stream(path: str) -> bool:

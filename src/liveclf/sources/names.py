@@ -15,13 +15,19 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 
-from liveclf.config import SourceSettings
-from liveclf.dsp.formats import FORMATS
+from msgspec import structs
+
+from liveclf.config import Hertz, SourceSettings
+from liveclf.dsp.formats import ENDINGS, FORMATS
 from liveclf.errors import UsageError
 
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+
+# A name with less tells samples per symbol: qpsk_4sps.cs8.
+_LEAST_RATE_HZ = 1000.0
 
 # A number with its unit, or else a whole word: `v2M3x` is one word, not 2 M.
 # Source: rtl_433, file_type() in src/fileformat.c, which stops at a digit.
@@ -77,6 +83,15 @@ class Hints:
             _first_known(self.start_time_s, other.start_time_s),
         )
 
+    def into_flags(self, settings: SourceSettings) -> SourceSettings:
+        """Return the settings with these as if the user had said them, but for the time."""
+        return structs.replace(
+            settings,
+            format=self.format,
+            rate_hz=None if math.isnan(self.sample_rate_hz) else Hertz(self.sample_rate_hz),
+            center_hz=None if math.isnan(self.center_hz) else Hertz(self.center_hz),
+        )
+
     def epoch_s(self, start_sample: int) -> float:
         """Return the UNIX time of sample index 0.
 
@@ -84,6 +99,16 @@ class Hints:
             start_sample: Absolute index of the sample taken at `start_time_s`.
         """
         return self.start_time_s - (start_sample / self.sample_rate_hz if start_sample else 0.0)
+
+
+def from_path(path: Path, settings: SourceSettings) -> Hints:
+    """Return what is known of samples without a header: by flags, name and ending.
+
+    Raises:
+        UsageError: A flag is wrong.
+    """
+    by_ending = Hints(ENDINGS.get(path.suffix.lower()))
+    return Hints.from_flags(settings).or_else(from_name(path.name)).or_else(by_ending)
 
 
 def from_name(name: str) -> Hints:
@@ -103,14 +128,24 @@ def from_name(name: str) -> Hints:
             float(match[i].replace("_", ".")) * _SCALE[match[i + 1]] for i in (1, 3)
         )
         hints = Hints(None, rate_hz or math.nan, center_hz, start_time_s)
-    return hints.or_else(from_tokens(name))
+    return hints.or_else(from_tokens(name, _LEAST_RATE_HZ))
 
 
-def from_tokens(text: str) -> Hints:
+def is_override(text: str) -> bool:
+    """Tell whether `text` is rtl_433's tokens and nothing else."""
+    tokens = [token[0] for token in _TOKEN.finditer(text.lower())]
+    return bool(tokens) and not any(from_tokens(token).is_empty for token in tokens)
+
+
+def from_tokens(text: str, least_rate_hz: float = 0.0) -> Hints:
     """Read rtl_433's tokens, left to right, the last of a kind wins.
 
     A number and M is the centre, a number and k the rate, whatever the size;
     [kMG]Hz is always a centre, [kMG]sps always a rate; a format is its name.
+
+    Args:
+        text: The tokens, with anything but letters and digits between them.
+        least_rate_hz: What is below that is not taken for a rate.
     """
     format_name, rate_hz, center_hz = None, math.nan, math.nan
     for token in _TOKEN.finditer(text.lower()):
@@ -121,7 +156,7 @@ def from_tokens(text: str) -> Hints:
         scaled = _UNIT.fullmatch({"m": "mhz", "k": "ksps"}.get(unit, unit))
         if scaled and scaled["kind"] == "hz":
             center_hz = value * _SCALE[scaled["scale"]]
-        elif scaled and value > 0:
+        elif scaled and value > 0 and value * _SCALE[scaled["scale"]] >= least_rate_hz:
             rate_hz = value * _SCALE[scaled["scale"]]
     return Hints(format_name, rate_hz, center_hz)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from liveclf.config import SourceSettings
-from liveclf.dsp.formats import ENDINGS, FORMATS, sample_format
+from liveclf.dsp.formats import FORMATS, sample_format
 from liveclf.errors import SourceError
-from liveclf.sources.names import Hints, from_name
+from liveclf.sources.names import from_path
 from liveclf.sources.recording import Capture, Recording
 from liveclf.sources.samples import FileSamples, size_of, stored_bytes
 
@@ -27,11 +27,10 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
             read.
         UsageError: A flag is wrong.
     """
-    ending = path.suffix.lower()
-    by_ending = Hints(ENDINGS.get(ending))
-    hints = Hints.from_flags(settings).or_else(from_name(path.name)).or_else(by_ending)
+    hints = from_path(path, settings)
     size = size_of(path)
     if hints.format is None:
+        ending = path.suffix.lower()
         what = f"the ending {ending}" if ending else "a name without an ending"
         raise SourceError(
             f"Recording {path} has {what}, which does not tell its sample format;"

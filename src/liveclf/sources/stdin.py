@@ -19,7 +19,7 @@ from liveclf.config import SourceSettings
 from liveclf.dsp.formats import FORMATS, sample_format
 from liveclf.errors import SourceError, UsageError
 from liveclf.records import Block, StreamInfo
-from liveclf.sources.names import Hints
+from liveclf.sources.names import Hints, from_path
 from liveclf.sources.pacing import Pacer, wanted_span
 from liveclf.sources.samples import decode, open_binary, reason, stored_bytes
 
@@ -173,10 +173,13 @@ def open_stdin(settings: SourceSettings) -> StreamSource:
 def open_pipe(settings: SourceSettings) -> StreamSource:
     """Open a named pipe or a character device; waits until something feeds it.
 
+    Its name tells format, rate and centre as that of a file does.
+
     Raises:
         SourceError: It cannot be opened.
         UsageError: A flag is missing or cannot be kept.
     """
+    settings = from_path(Path(settings.path), settings).into_flags(settings)
     stream = open_binary(Path(settings.path))
     source = StreamSource(settings, stream, settings.path)
     weakref.finalize(source, stream.close)
