@@ -25,6 +25,26 @@ def cu8(path: Path, n: int = 3) -> Path:
 def test_every_line_of_the_table_has_its_reader():
     for module in set(sources.RECORDINGS.values()):
         assert callable(import_module(f"liveclf.sources.{module}").open_recording)
+    for module in set(sources.SOURCES.values()):
+        assert callable(import_module(f"liveclf.sources.{module}").open_source)
+
+
+@pytest.mark.parametrize("path", ["radio:", "radio:433.92M", "250k:radio:cu8:x"])
+def test_a_scheme_goes_to_its_module_with_all_that_follows_it(monkeypatch, path):
+    asked = []
+    monkeypatch.setitem(sources.SOURCES, "radio:", "stdin")
+    monkeypatch.setattr("liveclf.sources.stdin.open_source", asked.append)
+    opened(path)
+    assert [settings.path for settings in asked] == [path.removeprefix("250k:")]
+    assert [settings.rate_hz for settings in asked] == [250e3 if path[0] == "2" else None]
+
+
+@pytest.mark.parametrize("path", ["radio", "-:x", "radio/x:y"])
+def test_what_only_looks_like_a_scheme_is_a_recording(monkeypatch, tmp_path, path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sources.SOURCES, "radio:", "stdin")
+    with pytest.raises(SourceError, match=f"Recording {path} does not exist"):
+        opened(path)
 
 
 def test_the_ending_decides_whatever_its_case(tmp_path):

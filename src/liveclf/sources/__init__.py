@@ -1,7 +1,8 @@
-"""Where samples come from. The table below is the one place that names the sources.
+"""Where samples come from. The two tables below are the one place that names the sources.
 
-A new kind of recording is a file in this folder with a function
-`open_recording(path, settings)`, and a line in the table.
+A radio or a socket is a file in this folder with a function `open_source(settings)` that
+returns a `protocols.Source`, and a line in SOURCES. A new kind of recording is a file with
+`open_recording(path, settings)`, and a line in RECORDINGS.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pathlib import Path
 from msgspec import structs
 
 from liveclf.config import SourceSettings
-from liveclf.dsp.formats import ENDINGS
 from liveclf.errors import SourceError, UsageError
 from liveclf.protocols import Source
 from liveclf.sources.names import Hints, from_tokens, is_override
@@ -24,6 +24,11 @@ from liveclf.sources.samples import reason
 
 DEMO = Path(__file__).parent.parent / "data" / "demo.sigmf-meta"
 """The recording that ships in the package."""
+
+SOURCES: dict[str, str] = {
+    "-": "stdin",
+}
+"""Name, or URI scheme with its colon (`rtl_tcp:`) -> module of this folder that opens it."""
 
 RECORDINGS: dict[str, str] = {
     ".sigmf": "sigmf",
@@ -34,13 +39,12 @@ RECORDINGS: dict[str, str] = {
     ".sigmf.zip": "sigmf",
     ".wav": "wav",
     ".npy": "npy",
-    **dict.fromkeys(ENDINGS, "raw"),
 }
 """Ending of the file name -> module of this folder that opens it; any other is raw."""
 
 
 def open_source(settings: SourceSettings) -> Source:
-    """Open what `settings.path` names: a recording, a pipe, or - for standard input.
+    """Open what `settings.path` names: one of SOURCES, a pipe or a recording.
 
     An empty path stands for the recording in the package.
 
@@ -53,12 +57,17 @@ def open_source(settings: SourceSettings) -> Source:
     """
     if not settings.path:
         settings = structs.replace(settings, path=str(DEMO))
-    settings = _split_override(settings)
-    if settings.path == "-" or _is_stream(settings.path):
-        from liveclf.sources.stdin import open_pipe, open_stdin
-
-        return open_stdin(settings) if settings.path == "-" else open_pipe(settings)
-    return ReplaySource(open_recording(settings), settings)
+    # Asked before overrides are split off, as `rtl_tcp:433.92M` is for its module to read;
+    # and again after, as standard input may have them.
+    module = _find_source(settings.path)
+    if module is None:
+        settings = _split_override(settings)
+        module = _find_source(settings.path)
+    if module is None:
+        return ReplaySource(open_recording(settings), settings)
+    opener: Callable[[SourceSettings], Source]
+    opener = import_module(f"{__name__}.{module}").open_source
+    return opener(settings)
 
 
 def open_recording(settings: SourceSettings) -> Recording:
@@ -78,6 +87,14 @@ def open_recording(settings: SourceSettings) -> Recording:
         return opener(path, settings)
     except OSError as error:
         raise SourceError(f"Recording {path} cannot be read: {reason(error)}.") from None
+
+
+def _find_source(path: str) -> str | None:
+    """Return the module that opens `path`, None for a recording."""
+    if _is_stream(path):
+        return "stdin"
+    scheme, colon, _ = path.partition(":")
+    return SOURCES.get(scheme + colon)
 
 
 def _split_override(settings: SourceSettings) -> SourceSettings:

@@ -156,6 +156,16 @@ def _notes(stream: BinaryIO, name: str) -> tuple[str, ...]:
     return (f"Samples lost before they reach {name} cannot be seen, so they are not counted.",)
 
 
+def open_source(settings: SourceSettings) -> StreamSource:
+    """Open - for standard input, or the pipe or device that `settings.path` names.
+
+    Raises:
+        SourceError: It cannot be opened.
+        UsageError: A flag is missing or cannot be kept.
+    """
+    return open_stdin(settings) if settings.path == "-" else open_pipe(settings)
+
+
 def open_stdin(settings: SourceSettings) -> StreamSource:
     """Open standard input.
 
