@@ -140,7 +140,7 @@ class SourceSettings(Section, frozen=True):
     start_s: Annotated[Seconds, option("begin this far into the recording", "--start", metavar="TIME")] = Seconds(0)
     duration_s: Annotated[Seconds | None, option("end after this much of the recording", "--duration", "-T", metavar="TIME")] = None
     samples: Annotated[Count | None, option("end after this many samples", "-n", "--samples", metavar="N")] = None
-    loop: Annotated[bool, option("begin again at the end, for ever", "--loop")] = False
+    loop: Annotated[bool, option("begin again at the end, until -n or --duration, else for ever", "--loop")] = False
     realtime: Annotated[bool, option("deliver samples at the recording's rate, like a radio", "--realtime")] = False
     decimate: Annotated[int, option("low-pass and keep one sample of N; positions then count those kept", "--decimate", metavar="N", ge=1, le=4096)] = 1
     checksum: Annotated[bool, option("verify the SHA-512 of a SigMF recording before replaying it", "--checksum")] = True
