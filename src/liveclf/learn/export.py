@@ -99,11 +99,11 @@ def write_bundle(
     )
 
 
-def export_onnx(model: keras.Model, path: Path) -> None:
-    """Write a model as fp32 ONNX with a dynamic batch axis.
+def check_exporter() -> None:
+    """Make sure that an export will find what it needs.
 
     Raises:
-        MissingExtraError: tf2onnx or TensorFlow is not installed.
+        MissingExtraError: tf2onnx is not installed, or does not load.
     """
     try:
         import tf2onnx  # noqa: F401
@@ -111,6 +111,15 @@ def export_onnx(model: keras.Model, path: Path) -> None:
         raise MissingExtraError(
             "Export to ONNX needs tf2onnx", 'pip install "liveclf[train]"'
         ) from error
+
+
+def export_onnx(model: keras.Model, path: Path) -> None:
+    """Write a model as fp32 ONNX with a dynamic batch axis.
+
+    Raises:
+        MissingExtraError: See `check_exporter`.
+    """
+    check_exporter()
     # The exporter wants a model that was called.
     model.predict_on_batch(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
     # The exporter prints its progress and warns of its own use of NumPy.

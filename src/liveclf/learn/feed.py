@@ -7,6 +7,7 @@ run are the same for any number of workers, and a resumed run sees what it would
 from __future__ import annotations
 
 import math
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -41,7 +42,9 @@ class Feed:
         self._chunks: deque[Labelled] = deque(maxlen=self._capacity)
         self._pending: deque[Future[Labelled]] = deque()
         # spawn: TensorFlow's threads do not survive a fork.
-        self._workers = ProcessPoolExecutor(data.workers, mp_context=get_context("spawn"))
+        self._workers = ProcessPoolExecutor(
+            data.workers, mp_context=get_context("spawn"), initializer=_leave_interrupts
+        )
         self._next = max(0, self._due(first_step) - self._capacity)
         self._entered = self._next
 
@@ -93,6 +96,11 @@ class Feed:
         cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
         i, q = x[:, 0], x[:, 1]
         return np.stack([i * cos - q * sin, i * sin + q * cos], axis=1), y
+
+
+def _leave_interrupts() -> None:
+    """In a worker, leave Ctrl-C, which reaches every process, to the one that will end them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def heldout(data: DataSettings, seed: int) -> Labelled:
