@@ -39,7 +39,6 @@ class MissingExtraError(LiveclfError):
             install: The shell command that installs it.
         """
         super().__init__(f"{needed_for}; install it with: {install}")
-        self.install = install
 
 
 class SourceError(LiveclfError):

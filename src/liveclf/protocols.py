@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from liveclf.records import Block, Detections, FloatArray, StreamInfo
 
 
@@ -87,6 +84,3 @@ class Stage(Protocol):
     def flush(self) -> Iterator[Block]:
         """Yield what is left at the end of the stream."""
         ...
-
-
-BoolArray = NDArray[np.bool_]

@@ -11,10 +11,9 @@ import numpy as np
 from liveclf.dsp.normalise import unit_power
 from liveclf.errors import MissingExtraError, TrainingError
 from liveclf.learn.evaluate import TruthSet
+from liveclf.model.bundle import WINDOW_SAMPLES
 from liveclf.records import FloatArray
 from liveclf.signals.classes import RADIOML_2018_CLASSES
-
-_WINDOW = 1024
 
 
 def read_hdf5(path: Path) -> TruthSet:
@@ -57,10 +56,10 @@ def read_hdf5(path: Path) -> TruthSet:
 
 def _rows_of_iq(path: Path, x: Any) -> FloatArray:
     """Bring windows to (N, 2, 1024); transposed, never reshaped: that would mix I and Q."""
-    if x.shape[1:] == (_WINDOW, 2):
+    if x.shape[1:] == (WINDOW_SAMPLES, 2):
         x = x.transpose(0, 2, 1)
-    elif x.shape[1:] != (2, _WINDOW):
-        wanted = f"neither (N, {_WINDOW}, 2) nor (N, 2, {_WINDOW})"
+    elif x.shape[1:] != (2, WINDOW_SAMPLES):
+        wanted = f"neither (N, {WINDOW_SAMPLES}, 2) nor (N, 2, {WINDOW_SAMPLES})"
         raise TrainingError(f"Data set {path}: X of shape {x.shape} is {wanted}.")
     return np.ascontiguousarray(x, np.float32)
 

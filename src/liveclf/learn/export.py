@@ -41,7 +41,7 @@ _BATCH = 128
 
 
 def write_bundle(
-    model: keras.Model, folder: Path, settings: TrainSettings, check: Labelled
+    model: keras.Model, folder: Path, settings: TrainSettings, check: Labelled, name: str = ""
 ) -> BundleInfo:
     """Write everything that running the network needs.
 
@@ -51,6 +51,7 @@ def write_bundle(
         settings: What it was trained with.
         check: Windows that were not trained on: the first give the int8 ranges, the
             rest the temperatures and the accuracy on the generator.
+        name: What to call the bundle; the preset if empty.
 
     Raises:
         MissingExtraError: The ONNX exporter is not installed.
@@ -81,7 +82,7 @@ def write_bundle(
         folder,
         BundleInfo(
             format=FORMAT,
-            name=network.preset,
+            name=name or network.preset,
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             liveclf=__version__,
             classes=CLASSES,
