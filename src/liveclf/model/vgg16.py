@@ -2,8 +2,12 @@
 
     (2, 1024) -> 64 64 P 128 128 P 256 256 256 P 512 512 512 P 512 512 512 P -> head -> logits
 
-Thirteen convolutions of width 3 along time, each without bias, then batch
-normalisation, then ReLU; P is a maximum over two.
+Thirteen convolutions along time, 3 samples long (the first of the joint presets 7), each
+without bias, then batch normalisation, then ReLU; P is a maximum over two. Everything is
+laid out as (rows, time, channels), although time is all that kernels reach along: one
+row of two channels, or two rows of one. Kept in two dimensions the exported graph is
+convolutions alone, which quantise well; one-dimensional layers export with a reshape
+around each, and int8 then runs slower than fp32.
 
 Source: Simonyan and Zisserman, "Very Deep Convolutional Networks", table 1, column D,
 in one dimension as in O'Shea et al., "Over the Air Deep Learning Based Radio Signal
@@ -55,19 +59,19 @@ PRESETS: dict[str, Preset] = {
 class MeanStd(layers.Layer):  # type: ignore[misc]  # keras is untyped
     """Mean and standard deviation over time, side by side.
 
-    Input (n, time, channels), output (n, 2 * channels). Source: Snyder et al.,
+    Input (n, rows, time, channels), output (n, 2 * channels). Source: Snyder et al.,
     "X-Vectors", section 2.1 (statistics pooling).
     """
 
     def call(self, x: Any) -> Any:
         """Pool."""
-        mean = ops.mean(x, axis=1)
-        variance = ops.mean(ops.square(x), axis=1) - ops.square(mean)
+        mean = ops.mean(x, axis=(1, 2))
+        variance = ops.mean(ops.square(x), axis=(1, 2)) - ops.square(mean)
         return ops.concatenate([mean, ops.sqrt(ops.maximum(variance, 0.0) + 1e-5)], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape after pooling."""
-        return (input_shape[0], 2 * (input_shape[2] or 0))
+        return (input_shape[0], 2 * (input_shape[3] or 0))
 
 
 def find_preset(name: str) -> Preset:
@@ -100,18 +104,16 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     scale = kind.width if width is None else width
     inputs = keras.Input((2, WINDOW_SAMPLES), name="iq")
     if kind.joint_stem:
-        x = layers.Permute((2, 1), name="time_first")(inputs)  # (n, 1024, 2)
-        convolution, pool = layers.Conv1D, layers.MaxPooling1D(2)
+        x = layers.Permute((2, 1), name="time_first")(inputs)
+        x = layers.Reshape((1, WINDOW_SAMPLES, 2), name="two_channels")(x)  # (n, 1, 1024, 2)
     else:
         x = layers.Reshape((2, WINDOW_SAMPLES, 1), name="one_channel")(inputs)  # (n, 2, 1024, 1)
-        convolution, pool = layers.Conv2D, layers.MaxPooling2D((1, 2))
-    kernel: Any = kind.stem_kernel
+    kernel = kind.stem_kernel
     for b, block in enumerate(BLOCKS, 1):
         for c, filters in enumerate(block, 1):
-            size = kernel if kind.joint_stem else (1, kernel)
-            x = convolution(
+            x = layers.Conv2D(
                 _channels(filters, scale),
-                size,
+                (1, kernel),
                 padding="same",
                 use_bias=False,
                 kernel_initializer="he_normal",
@@ -120,7 +122,7 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
             x = layers.BatchNormalization(momentum=0.9, name=f"norm{b}_{c}")(x)
             x = layers.Activation("relu", name=f"relu{b}_{c}")(x)
             kernel = 3
-        x = type(pool)(pool.pool_size, name=f"pool{b}")(x)
+        x = layers.MaxPooling2D((1, 2), name=f"pool{b}")(x)
     x = MeanStd(name="mean_std")(x) if kind.pooled else layers.Flatten(name="flatten")(x)
     for d, units in enumerate(kind.dense, 1):
         units = units if kind.pooled else _channels(units, scale)
