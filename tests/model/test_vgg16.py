@@ -106,19 +106,19 @@ def test_the_joint_stem_mixes_i_and_q_at_once() -> None:
     stem = until(build_vgg16(3, "vgg16", SMALL), "conv1_1")
     x = np.random.default_rng(1).standard_normal((1, 2, 1024)).astype(np.float32)
     base = run(stem, x)
-    assert base.shape == (1, 1024, 8)
+    assert base.shape == (1, 1, 1024, 8)
     for row in (0, 1):
         changed = x.copy()
         changed[:, row] += 1
         moved = np.abs(run(stem, changed) - base)
-        assert np.all(moved.max(axis=(0, 1)) > 1e-4), "a channel that does not see this row"
+        assert np.all(moved.max(axis=(0, 1, 2)) > 1e-4), "a channel that does not see this row"
 
 
 def test_the_first_kernel_reaches_three_samples_to_either_side() -> None:
     stem = until(build_vgg16(3, "vgg16", SMALL), "conv1_1")
     x = np.zeros((1, 2, 1024), np.float32)
     x[0, 0, 500] = 1
-    touched = np.flatnonzero(np.abs(run(stem, x)[0]).max(axis=1))
+    touched = np.flatnonzero(np.abs(run(stem, x)[0, 0]).max(axis=1))
     assert touched.tolist() == list(range(497, 504))
 
 
@@ -175,24 +175,24 @@ def test_channels_are_whole_eights_at_any_width(width: float) -> None:
 
 
 def test_pooling_is_mean_and_standard_deviation_over_time() -> None:
-    x = np.random.default_rng(1).normal(0.5, 2, (3, 40, 5)).astype(np.float32)
-    x[0, :, 0] = 7.0  # constant: no deviation, and no NaN from a variance just below zero
+    x = np.random.default_rng(1).normal(0.5, 2, (3, 1, 40, 5)).astype(np.float32)
+    x[0, :, :, 0] = 7.0  # constant: no deviation, and no NaN from a variance just below zero
     pooled = np.asarray(MeanStd()(x))
-    assert pooled[:, :5] == pytest.approx(x.mean(axis=1), abs=1e-5)
-    assert pooled[:, 5:] == pytest.approx(x.std(axis=1), abs=0.01)
-    assert MeanStd().compute_output_shape((None, 40, 5)) == (None, 10)
+    assert pooled[:, :5] == pytest.approx(x.mean(axis=(1, 2)), abs=1e-5)
+    assert pooled[:, 5:] == pytest.approx(x.std(axis=(1, 2)), abs=0.01)
+    assert MeanStd().compute_output_shape((None, 1, 40, 5)) == (None, 10)
 
 
 # ---------------------------------------------------------------- a second implementation
 
 
 def by_hand(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Run the network in plain NumPy, rows apart where a kernel has two axes."""
+    """Run the network in plain NumPy, rows apart where I and Q are no channels."""
     weights: dict[str, list[Any]] = {
         layer.name: [np.asarray(w, np.float64) for w in layer.get_weights()]
         for layer in model.layers
     }
-    joint = weights["conv1_1"][0].ndim == 3
+    joint = weights["conv1_1"][0].shape[2] == 2  # I and Q are channels
     # (n, rows, time, channels)
     a = x.transpose(0, 2, 1)[:, None] if joint else x[:, :, :, None]
     a = a.astype(np.float64)
