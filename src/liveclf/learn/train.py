@@ -18,6 +18,7 @@ from liveclf.config import TrainSettings, to_toml
 from liveclf.errors import TrainingError, UsageError
 from liveclf.learn import CHECKPOINT, CONFIG, HISTORY
 from liveclf.learn.feed import Feed
+from liveclf.learn.interrupt import Interrupt
 from liveclf.learn.progress import TrainingProgress
 from liveclf.model.bundle import KERAS_FILE, Bundle, load_bundle
 from liveclf.model.vgg16 import build_vgg16, find_preset
@@ -51,7 +52,8 @@ def train(
         return model
     epoch_steps = min(fit.epoch_steps, fit.steps)
     progress = TrainingProgress(fit.steps, fit.batch, first_step)
-    with Feed(settings.data, fit.seed, fit.batch, first_step) as feed, progress:
+    interrupt = Interrupt()
+    with Feed(settings.data, fit.seed, fit.batch, first_step) as feed, progress, interrupt:
         model.fit(
             iter(feed),
             steps_per_epoch=epoch_steps,
@@ -65,6 +67,7 @@ def train(
                 keras.callbacks.CSVLogger(str(run / HISTORY), append=first_step > 0),
                 AtomicCheckpoint(run / CHECKPOINT),
                 progress,
+                interrupt,
             ],
         )
     return model
