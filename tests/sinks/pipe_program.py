@@ -14,7 +14,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import make_detections
-
 from liveclf.records import StreamInfo
 from liveclf.sinks import open_sinks
 
