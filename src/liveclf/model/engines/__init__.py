@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import numpy as np
@@ -11,6 +11,7 @@ from liveclf.config import ModelSettings
 from liveclf.errors import BundleError, UsageError
 from liveclf.model.bundle import WINDOW_SAMPLES, Bundle
 from liveclf.protocols import Engine
+from liveclf.records import FloatArray
 
 # name -> module with `open_engine(bundle, settings) -> (engine, precision)`
 ENGINES = {
@@ -55,3 +56,14 @@ def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
 def batch_shapes(largest: int) -> tuple[int, ...]:
     """Return the batch sizes that an engine runs: few, so that each can be warmed up."""
     return tuple(sorted({n for n in (1, 8, 32) if n < largest} | {largest}))
+
+
+def padded(x: FloatArray, shapes: Sequence[int]) -> FloatArray:
+    """Fill a batch up with zeros to the smallest of `shapes` that holds it.
+
+    Args:
+        x: Windows, shape (n, 2, window) float32, n at most the last of `shapes`.
+        shapes: Batch sizes, ascending.
+    """
+    missing = next(size for size in shapes if size >= len(x)) - len(x)
+    return np.concatenate([x, np.zeros((missing, *x.shape[1:]), np.float32)]) if missing else x

@@ -12,7 +12,7 @@ import numpy as np
 from liveclf.config import ModelSettings
 from liveclf.errors import BundleError, MissingExtraError, UsageError
 from liveclf.model.bundle import KERAS_FILE, WINDOW_SAMPLES, Bundle
-from liveclf.model.engines import batch_shapes
+from liveclf.model.engines import batch_shapes, padded
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
 
@@ -68,11 +68,7 @@ class KerasEngine:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Return logits (n, n_classes) of windows (n, 2, 1024), n at most `batch_size`."""
-        n = len(x)
-        shape = next(s for s in self._shapes if s >= n)
-        if n < shape:
-            x = np.concatenate([x, np.zeros((shape - n, *x.shape[1:]), np.float32)])
-        return np.asarray(self._model.predict_on_batch(x))[:n]
+        return np.asarray(self._model.predict_on_batch(padded(x, self._shapes)))[: len(x)]
 
 
 def _has_gpu(distribution: Any) -> bool:

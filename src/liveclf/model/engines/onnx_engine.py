@@ -11,7 +11,7 @@ import onnxruntime as ort
 from liveclf.config import ModelSettings
 from liveclf.errors import BundleError
 from liveclf.model.bundle import ONNX_FILES, WINDOW_SAMPLES, Bundle
-from liveclf.model.engines import batch_shapes
+from liveclf.model.engines import batch_shapes, padded
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
 
@@ -58,11 +58,7 @@ class OnnxEngine:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Return logits (n, n_classes) of windows (n, 2, 1024), n at most `batch_size`."""
-        n = len(x)
-        shape = next(s for s in self._shapes if s >= n)
-        if n < shape:
-            x = np.concatenate([x, np.zeros((shape - n, *x.shape[1:]), np.float32)])
-        return self._run(x)[:n]
+        return self._run(padded(x, self._shapes))[: len(x)]
 
     def _run(self, x: FloatArray) -> FloatArray:
         logits: FloatArray = self._session.run(None, {self._input: x})[0]
