@@ -13,11 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveclf.config import (
+    MIXED,
+    ON_STUCK,
+    RECIPES,
     Count,
     Hertz,
     RunSettings,
     Seconds,
     Section,
+    SynthSettings,
     TrainSettings,
     load,
     parse_value,
@@ -26,7 +30,7 @@ from liveclf.config import (
 from liveclf.errors import UsageError
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
-COMMANDS = (RunSettings, TrainSettings)
+COMMANDS = (RunSettings, TrainSettings, SynthSettings)
 
 
 # -- text forms ----------------------------------------------------------------------------
@@ -195,19 +199,30 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     }[kind]
 
 
+NAMES = {
+    "recipe": RECIPES,
+    "mixed": MIXED,
+    "on_stuck": ON_STUCK,
+    "dtype": ("float32", "float16"),
+}
+
+
 def settings_of(cls: type[Section]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(cls, include_extras=True)
-    values = st.fixed_dictionaries(
-        {
-            name: settings_of(kind) if isinstance(kind, type) else values_of(kind)
-            for name, kind in hints.items()
-        }
-    )
+    values = st.fixed_dictionaries({name: field_of(name, kind) for name, kind in hints.items()})
     return values.map(lambda drawn: cls(**in_order(drawn)))
 
 
+def field_of(name: str, kind: Any) -> st.SearchStrategy[Any]:
+    if name in NAMES:
+        return st.sampled_from(NAMES[name])
+    return settings_of(kind) if isinstance(kind, type) else values_of(kind)
+
+
 def in_order(drawn: dict[str, Any]) -> dict[str, Any]:
-    """Turn a range of SNR that came out upside down."""
+    """Turn a range of SNR that came out upside down; names of classes go with a file."""
+    if "class_file" in drawn and not drawn["file"]:
+        drawn = drawn | {"class_file": ""}
     low, high = "snr_min_db", "snr_max_db"
     if low in drawn and drawn[low] > drawn[high]:
         return drawn | {low: drawn[high], high: drawn[low]}
@@ -359,3 +374,23 @@ def test_there_are_configurations():
 def test_an_snr_range_that_is_upside_down_names_both_ends() -> None:
     with pytest.raises(UsageError, match="snr_min_db 10 is above snr_max_db 5"):
         load(TrainSettings, None, {"data": {"snr_min_db": 10.0, "snr_max_db": 5.0}})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "known"),
+    [("network", "recipe", RECIPES), ("fit", "mixed", MIXED), ("fit", "on_stuck", ON_STUCK)],
+)
+def test_a_name_that_is_none_of_a_few_lists_them(
+    section: str, key: str, known: tuple[str, ...]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(TrainSettings, None, {section: {key: "other"}})
+    said = str(caught.value)
+    assert f"{key} 'other' is not known, choose one of {', '.join(known)}" in said
+    for name in known:
+        assert getattr(getattr(load(TrainSettings, None, {section: {key: name}}), section), key)
+
+
+def test_names_of_classes_need_a_file_of_windows() -> None:
+    with pytest.raises(UsageError, match=r"class_file a\.txt names classes of no file"):
+        load(TrainSettings, None, {"data": {"class_file": "a.txt"}})

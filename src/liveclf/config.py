@@ -128,6 +128,18 @@ def option(text: str, *flags: str, metavar: str = "", **limits: Any) -> Meta:
     return Meta(description=text, extra={"flags": flags, "metavar": metavar}, **limits)
 
 
+# What settings may say that are one name of a few.
+RECIPES = ("ours", "as-posted")
+MIXED = ("auto", "on", "off")
+ON_STUCK = ("stop", "warn")
+SAMPLE_TYPES = ("float32", "float16")
+
+
+def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{key} {value!r} is not known, choose one of {', '.join(known)}")
+
+
 # One setting a line reads as the table it is.
 # fmt: off
 class SourceSettings(Section, frozen=True):
@@ -188,6 +200,11 @@ class NetworkSettings(Section, frozen=True):
     preset: Annotated[str, option("vgg16, vgg16-slim or vgg16-classic", "--preset", metavar="NAME")] = "vgg16-slim"
     width: Annotated[Share | None, option("channels over those of VGG16; none: the preset's own", "--width", metavar="W")] = None
     start: Annotated[str, option("bundle whose weights to begin with; none: random ones", "--from", metavar="NAME|DIR")] = ""
+    recipe: Annotated[str, option("how it is built and trained: ours, or as-posted, the question's network with its own faults", "--recipe", metavar="NAME")] = "ours"
+
+    def __post_init__(self) -> None:
+        """Refuse a recipe that there is not."""
+        _one_of("recipe", self.recipe, RECIPES)
 
 
 class FitSettings(Section, frozen=True):
@@ -202,20 +219,37 @@ class FitSettings(Section, frozen=True):
     clip_norm: Annotated[float, option("largest norm of a step's gradient", "--clip-norm", metavar="C", gt=0)] = 1.0
     label_smoothing: Annotated[float, option("share of the label spread over all classes", "--label-smoothing", metavar="E", ge=0, lt=1)] = 0.02
     seed: Annotated[int, option("seed of data and weights", "--seed", metavar="N", ge=0)] = 1
+    average: Annotated[float, option("momentum of the average of the weights, which the bundle gets; 0: none", "--average", metavar="M", ge=0, lt=1)] = 0.999
+    patience: Annotated[int, option("epochs without a better loss on held-out windows before the training ends with the best; 0: never", "--patience", metavar="N", ge=0)] = 0
+    mixed: Annotated[str, option("half precision where it does no harm: auto (on a GPU), on or off", "--mixed", metavar="NAME")] = "auto"
+    tensorboard: Annotated[bool, option("logs for TensorBoard in the folder of the run", "--tensorboard")] = False
+    error_share: Annotated[float, option("how often a label may be wrong on held-out windows; improbable ones become 'unknown'", "--error-share", metavar="S", ge=0, le=1)] = 0.2
+    on_stuck: Annotated[str, option("when the network does not learn: stop or warn", "--on-stuck", metavar="NAME")] = "stop"
+
+    def __post_init__(self) -> None:
+        """Refuse a name that there is not."""
+        _one_of("mixed", self.mixed, MIXED)
+        _one_of("on_stuck", self.on_stuck, ON_STUCK)
 
 
 class DataSettings(Section, frozen=True):
     """What it is trained on."""
 
+    file: Annotated[str, option("HDF5 of labelled windows to train on; none: generated ones", "--data", metavar="FILE")] = ""
+    class_file: Annotated[str, option("names of its classes, one a line or a JSON list; none: those in the HDF5", "--classes", metavar="FILE")] = ""
+    test_share: Annotated[float, option("share of the file kept for a test", "--test-share", metavar="S", gt=0, lt=1)] = 0.15
+    validation_share: Annotated[float, option("share of what the test leaves, to validate on", "--validation-share", metavar="S", gt=0, lt=1)] = 0.15
     snr_min_db: Annotated[float, option("lowest SNR made", "--snr-min", metavar="DB")] = -6.0
     snr_max_db: Annotated[float, option("highest SNR made", "--snr-max", metavar="DB")] = 30.0
     pool_windows: Annotated[int, option("windows kept in memory", "--pool", metavar="N", ge=1024)] = 131072
     reuse: Annotated[float, option("how often a window is seen before it is replaced by a new one", "--reuse", metavar="R", ge=1)] = 3.0
     workers: Annotated[int, option("processes that make windows", "--workers", metavar="N", ge=1)] = 1
-    heldout_windows: Annotated[int, option("windows of another seed for validation and calibration", "--heldout", metavar="N", ge=512)] = 6000
+    heldout_windows: Annotated[int, option("most windows for validation and calibration, of another seed or of the file's validation share", "--heldout", metavar="N", ge=512)] = 6000
 
     def __post_init__(self) -> None:
-        """Refuse a range of SNR that is upside down."""
+        """Refuse a range of SNR that is upside down, and names of classes for no file."""
+        if self.class_file and not self.file:
+            raise ValueError(f"class_file {self.class_file} names classes of no file")
         if self.snr_min_db > self.snr_max_db:
             raise ValueError(
                 f"snr_min_db {self.snr_min_db:g} is above snr_max_db {self.snr_max_db:g}"
@@ -228,6 +262,39 @@ class TrainSettings(Section, frozen=True):
     network: NetworkSettings = NetworkSettings()
     fit: FitSettings = FitSettings()
     data: DataSettings = DataSettings()
+
+
+class SynthDataSettings(Section, frozen=True):
+    """What `liveclf synth` puts into a data set."""
+
+    windows: Annotated[Count, option("windows in all", "--windows", "-n", metavar="N")] = Count(102_400)
+    seed: Annotated[int, option("seed of the data set; none shares a window with a training run", "--seed", metavar="N", ge=0)] = 1
+    snr_min_db: Annotated[float, option("lowest SNR made", "--snr-min", metavar="DB", ge=-100, le=100)] = DataSettings().snr_min_db
+    snr_max_db: Annotated[float, option("highest SNR made", "--snr-max", metavar="DB", ge=-100, le=100)] = DataSettings().snr_max_db
+    snr_step_db: Annotated[float, option("only the lowest SNR and each so much above it; 0: any SNR in between", "--snr-step", metavar="DB", ge=0)] = 0.0
+    classes: Annotated[str, option("only these classes, in this order, with commas; none: all", "--classes-only", metavar="A,B,C")] = ""
+    dtype: Annotated[str, option("type of the samples, float32 or float16", "--dtype", metavar="TYPE")] = "float32"
+
+    def __post_init__(self) -> None:
+        """Refuse a range of SNR that is upside down, and a type that is not written."""
+        if self.snr_min_db > self.snr_max_db:
+            raise ValueError(
+                f"snr_min_db {self.snr_min_db:g} is above snr_max_db {self.snr_max_db:g}"
+            )
+        _one_of("dtype", self.dtype, SAMPLE_TYPES)
+
+
+class WorkSettings(Section, frozen=True):
+    """How `liveclf synth` makes it; no bit of the data depends on this."""
+
+    workers: Annotated[int, option("processes that make windows; 0: one a core", "--workers", metavar="N", ge=0)] = 0
+
+
+class SynthSettings(Section, frozen=True):
+    """Everything `liveclf synth` can be told."""
+
+    data: SynthDataSettings = SynthDataSettings()
+    work: WorkSettings = WorkSettings()
 
 
 # fmt: on

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from liveclf.errors import TrainingError
-from liveclf.learn.evaluate import TruthSet, predict, score
+from liveclf.learn.evaluate import (
+    MOST_SNRS,
+    TruthSet,
+    predict,
+    predict_stream,
+    score,
+    snr_groups,
+)
 from liveclf.records import FloatArray
 
 CLASSES = ("BPSK", "QPSK", "FM", "noise")
@@ -130,3 +137,48 @@ def test_prediction_goes_batch_by_batch_in_order(n: int, sizes: list[int]) -> No
     engine = Doubling()
     assert np.array_equal(predict(engine, x), 2 * x[:, 0, :3])
     assert engine.sizes == sizes
+
+
+@pytest.mark.parametrize("sizes", [[3, 3, 3], [1] * 9, [9], [5, 4], [2, 0, 7]])
+def test_a_stream_of_windows_is_predicted_as_if_it_were_whole(sizes: list[int]) -> None:
+    x = np.arange(9 * 2048, dtype=np.float32).reshape(9, 2, 1024)
+    parts = np.split(x, np.cumsum(sizes)[:-1])
+    engine, done = Doubling(), list[int]()
+    logits = predict_stream(engine, iter(parts), done.append)
+    assert np.array_equal(logits, 2 * x[:, 0, :3])
+    assert sum(done) == 9
+    assert max(engine.sizes) <= engine.batch_size
+
+
+def test_a_stream_holds_no_more_than_a_batch_and_what_was_handed_over_last() -> None:
+    """A data set of 20 GB goes through; a window is let go once it was predicted."""
+    handed, predicted = [0], [0]
+
+    def parts() -> Iterator[FloatArray]:
+        for _ in range(50):
+            assert handed[0] - predicted[0] < Doubling.batch_size
+            handed[0] += 3
+            yield np.zeros((3, 2, 1024), np.float32)
+
+    def count(n: int) -> None:
+        predicted[0] += n
+
+    assert len(predict_stream(Doubling(), parts(), count)) == 150
+
+
+def test_a_stream_without_windows_has_no_logits() -> None:
+    assert len(predict_stream(Doubling(), [], print)) == 0
+    assert len(predict_stream(Doubling(), [np.zeros((0, 2, 1024), np.float32)], print)) == 0
+
+
+def test_a_few_snrs_are_reported_as_they_are() -> None:
+    group, keys = snr_groups(np.array([0.5, np.nan, -3, 0.5, np.inf, -np.inf], np.float32))
+    assert keys == [-3.0, 0.5]
+    assert group.tolist() == [1, -1, 0, 1, -1, -1]
+
+
+def test_continuous_snrs_are_reported_to_the_nearest_even_number() -> None:
+    snr_db = np.linspace(-6, 30, MOST_SNRS + 37).astype(np.float32)
+    group, keys = snr_groups(snr_db)
+    assert keys == list(range(-6, 31, 2))
+    assert np.max(np.abs(np.array(keys)[group] - snr_db)) <= 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tones import Tones
 
 from liveclf.config import DataSettings
-from liveclf.learn.feed import HELDOUT_CHUNK, Feed, heldout
+from liveclf.errors import TrainingError
+from liveclf.learn.feed import HELDOUT_CHUNK, Feed, GeneratedChunks, heldout
 from liveclf.records import FloatArray
 from liveclf.signals.generator import CHUNK, make_chunk
 
@@ -17,6 +20,7 @@ from liveclf.signals.generator import CHUNK, make_chunk
 # average: every four steps a chunk is replaced.
 SEED, BATCH, STEPS = 5, 512, 12
 SNR_DB = (-6.0, 30.0)
+CHUNKS = Tones(SEED)
 
 Batches = list[tuple[FloatArray, NDArray[np.int32]]]
 
@@ -32,7 +36,7 @@ def data(workers: int = 1) -> DataSettings:
 
 
 def batches(n: int, workers: int = 1, first_step: int = 0) -> Batches:
-    with Feed(data(workers), SEED, BATCH, first_step) as feed:
+    with Feed(CHUNKS, data(workers), SEED, BATCH, first_step) as feed:
         return list(islice(iter(feed), n))
 
 
@@ -52,7 +56,7 @@ def alone() -> Batches:
 @pytest.fixture(scope="module")
 def envelopes() -> NDArray[np.float64]:
     """Return |x|^2 of the first samples of every window of chunks 0 to 3, (4 * CHUNK, 24)."""
-    x = np.concatenate([make_chunk(SEED, k, SNR_DB).x[:, :, :24] for k in range(4)])
+    x = np.concatenate([CHUNKS(k).x[:, :, :24] for k in range(4)])
     return np.asarray(np.sum(x.astype(np.float64) ** 2, axis=1))
 
 
@@ -76,7 +80,7 @@ def test_started_later_it_gives_what_it_would_have_come_to(alone: Batches) -> No
 def test_a_late_start_does_not_make_again_what_has_left_the_pool() -> None:
     """Of the thousand chunks that were used up before, not one is made."""
     x, y = batches(1, first_step=4000)[0]
-    made = [make_chunk(SEED, k, SNR_DB) for k in (1000, 1001)]
+    made = [CHUNKS(k) for k in (1000, 1001)]
     windows = np.concatenate([m.x[:, :, :24] for m in made]).astype(np.float64)
     which, distance = origins(x, np.sum(windows**2, axis=1))
     assert distance < 1e-3
@@ -102,7 +106,7 @@ def test_windows_keep_their_label_and_get_a_new_phase(
     x, y = alone[0]
     which, distance = origins(x, envelopes)
     assert distance < 1e-3
-    made = [make_chunk(SEED, k, SNR_DB) for k in range(2)]
+    made = [CHUNKS(k) for k in range(2)]
     labels = np.concatenate([m.y for m in made])
     assert np.array_equal(y, labels[which])
     windows = np.concatenate([m.x for m in made])[which].astype(np.float64)
@@ -123,9 +127,50 @@ def test_the_pool_is_renewed_as_it_is_used(alone: Batches, envelopes: NDArray[np
 
 
 def test_a_feed_can_be_closed_before_it_is_used_and_twice() -> None:
-    feed = Feed(data(), SEED, BATCH)
+    feed = Feed(CHUNKS, data(), SEED, BATCH)
     feed.close()
     feed.close()
+
+
+def test_generated_chunks_are_those_of_the_generator() -> None:
+    made, wanted = GeneratedChunks(SEED, SNR_DB)(7), make_chunk(SEED, 7, SNR_DB)
+    assert np.array_equal(made.x, wanted.x)
+    assert np.array_equal(made.y, wanted.y)
+
+
+class Dying:
+    """Chunks whose making takes the process down, as the system does when memory ends."""
+
+    def __call__(self, index: int) -> None:
+        os._exit(9)
+
+
+def test_a_process_that_is_killed_is_a_training_error() -> None:
+    with (
+        Feed(Dying(), data(), SEED, BATCH) as feed,
+        pytest.raises(TrainingError, match="was killed, perhaps for want of memory") as caught,
+    ):
+        next(iter(feed))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_process_is_sent_its_source_once() -> None:
+    """Labels of a file of 20 GB are tens of megabytes."""
+    source = Heavy()
+    with Feed(source, data(), SEED, BATCH) as feed:
+        for _ in islice(iter(feed), 9):
+            pass
+    assert source.sent == 1
+
+
+class Heavy(Tones):
+    """Chunks that count how often they are sent."""
+
+    sent = 0
+
+    def __reduce__(self) -> tuple[type[Tones], tuple[int]]:
+        Heavy.sent += 1
+        return Tones, (1,)
 
 
 def test_held_out_windows_are_whole_chunks_that_training_never_reaches() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stderr
 
@@ -16,53 +17,53 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tones import CLASSES, Tones, little_network, tones
 
 from liveclf.config import DataSettings, FitSettings, NetworkSettings, TrainSettings, load
-from liveclf.errors import TrainingError, UsageError
-from liveclf.learn import CHECKPOINT, CONFIG, HISTORY
+from liveclf.errors import MissingExtraError, TrainingError, UsageError
+from liveclf.learn import BEST, CHECKPOINT, CONFIG, CURVES, HISTORY, TENSORBOARD
+from liveclf.learn import average as average_module
+from liveclf.learn import checkpoint as checkpoint_module
 from liveclf.learn import train as train_module
-from liveclf.learn.progress import TrainingProgress
-from liveclf.learn.train import (
-    AtomicCheckpoint,
-    SmoothedCrossentropy,
-    check_run,
-    compile_model,
-    train,
-)
-from liveclf.model.vgg16 import build_vgg16
-from liveclf.signals.classes import CLASSES
-from liveclf.signals.generator import Labelled, make_chunk
+from liveclf.learn.checkpoint import AtomicCheckpoint, load_checkpoint
+from liveclf.learn.evaluate import TruthSet
+from liveclf.learn.history import read_history
+from liveclf.learn.material import Material
+from liveclf.learn.optimiser import SmoothedCrossentropy
+from liveclf.learn.train import check_run, train
+from liveclf.signals.generator import CHUNK, Labelled
 
 # Two epochs of two steps; the second epoch sees a chunk that the first did not.
 SETTINGS = TrainSettings(
-    network=NetworkSettings(preset="vgg16-slim", width=0.125),
-    fit=FitSettings(steps=4, epoch_steps=2, batch=32, warmup_steps=1, seed=3),
-    data=DataSettings(pool_windows=1024),
+    network=NetworkSettings(preset="vgg16-classic", width=0.03125),
+    fit=FitSettings(steps=4, epoch_steps=2, batch=32, warmup_steps=1, seed=3, average=0.5),
+    data=DataSettings(pool_windows=1024, reuse=1.0),
 )
 
 Weights = list[NDArray[np.float32]]
 
 
-def weights_of(model: keras.Model) -> Weights:
-    return [np.asarray(weight) for weight in model.weights]
+def changed(section: str, **values: object) -> TrainSettings:
+    new = msgspec.structs.replace(getattr(SETTINGS, section), **values)
+    return msgspec.structs.replace(SETTINGS, **{section: new})
+
+
+def state_of(model: keras.Model) -> Weights:
+    """Return everything that decides how training goes on: the average of the weights too."""
+    return [np.asarray(v) for v in (*model.weights, *model.optimizer.variables)]
 
 
 def furthest(a: Weights, b: Weights) -> float:
     return max(float(np.abs(x - y).max()) for x, y in zip(a, b, strict=True))
 
 
-@pytest.fixture(scope="module")
-def check() -> Labelled:
-    made = make_chunk(3, 1_000_000_000, (-6.0, 30.0))
-    return Labelled(made.x[:32], made.y[:32], made.snr_db[:32])
-
-
 @dataclass(frozen=True)
 class Run:
-    """A run that has ended: its folder, and the weights it came to."""
+    """A run that has ended: its folder, the weights it came to, and what the user was told."""
 
     folder: Path
     weights: Weights
+    told: list[str]
 
 
 class Copying(AtomicCheckpoint):
@@ -74,94 +75,120 @@ class Copying(AtomicCheckpoint):
             shutil.copytree(self._path.parent, self._path.parent.parent / "interrupted")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _little_network() -> Iterator[None]:
+    """Train something small: what is tested here is the same for any network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(average_module, "_BATCHES", 8)
+        for module in (train_module, checkpoint_module):
+            patch.setattr(module, "build_vgg16", little_network)
+        yield
+
+
 @pytest.fixture(scope="module")
-def whole(check: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def material() -> Material:
+    return tones()
+
+
+@pytest.fixture(scope="module")
+def whole(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Train without interruption."""
     folder = tmp_path_factory.mktemp("runs") / "deep" / "whole"
+    told: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_module, "AtomicCheckpoint", Copying)
-        return Run(folder, weights_of(train(SETTINGS, folder, check)))
+        return Run(folder, train(SETTINGS, folder, material, told.append).get_weights(), told)
 
 
 @pytest.fixture(scope="module")
-def interrupted(whole: Run) -> Run:
+def interrupted(whole: Run) -> Path:
     """Return a run that was broken off after one of two epochs."""
     folder = whole.folder.parent / "interrupted"
-    model = keras.models.load_model(folder / CHECKPOINT)
-    assert int(model.optimizer.iterations) == 2
-    return Run(folder, weights_of(model))
+    assert int(load_checkpoint(folder / CHECKPOINT).optimizer.iterations) == 2
+    return folder
 
 
-def test_a_run_leaves_its_settings_a_checkpoint_and_a_history(whole: Run) -> None:
-    assert {path.name for path in whole.folder.iterdir()} == {CONFIG, CHECKPOINT, HISTORY}
+def test_a_run_leaves_its_settings_a_checkpoint_a_history_and_a_picture(whole: Run) -> None:
+    assert {p.name for p in whole.folder.iterdir()} == {CONFIG, CHECKPOINT, HISTORY, CURVES}
     assert load(TrainSettings, whole.folder / CONFIG, {}) == SETTINGS
     with (whole.folder / HISTORY).open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     for row in rows:
-        assert set(row) == {"epoch", "accuracy", "loss", "val_accuracy", "val_loss"}
+        assert set(row) == {"epoch", "accuracy", "loss", "val_accuracy", "val_loss", "waiting"}
         assert 0 < float(row["loss"]) < 10
         assert 0 <= float(row["val_accuracy"]) <= 1
+        assert 0 <= float(row["waiting"]) < 1
 
 
-def test_the_last_checkpoint_holds_the_result(whole: Run) -> None:
-    model = keras.models.load_model(whole.folder / CHECKPOINT)
-    assert furthest(weights_of(model), whole.weights) == 0
+def test_the_last_checkpoint_holds_the_last_weights_and_their_average(whole: Run) -> None:
+    """What the run comes to is one of them, and the user is told which."""
+    model = load_checkpoint(whole.folder / CHECKPOINT)
     assert int(model.optimizer.iterations) == 4
     assert isinstance(model.loss, SmoothedCrossentropy)
+    (line,) = whole.told
+    average = line.endswith("; the average it is")
+    assert average or line.endswith("; the last weights it is")
+    if average:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    got = dict(zip((w.path for w in model.weights), whole.weights, strict=True))
+    for weight in model.trainable_weights:
+        assert np.array_equal(np.asarray(weight), got[weight.path])
 
 
-def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
-    whole: Run, interrupted: Run, check: Labelled
+def test_an_interrupted_run_ends_with_the_state_of_one_that_was_not(
+    whole: Run, interrupted: Path, material: Material, tmp_path: Path
 ) -> None:
     """On one machine they are equal to the bit.
 
-    The tolerance is for sums that threads may finish in another order.
+    The tolerance is for sums that threads may finish in another order. The history has a row
+    too many: the power may fail between that and the checkpoint.
     """
-    resumed = train(SETTINGS, interrupted.folder, check, resume=True)
-    assert furthest(interrupted.weights, whole.weights) > 1e-3  # there was a way to go
-    assert furthest(weights_of(resumed), whole.weights) < 1e-6
-    mine, other = ((run.folder / HISTORY).read_text() for run in (interrupted, whole))
-    assert mine.split("\n")[0] == other.split("\n")[0]
-    values = [np.loadtxt(text.splitlines(), delimiter=",", skiprows=1) for text in (mine, other)]
-    assert values[0] == pytest.approx(values[1], abs=1e-5)
+    folder = Path(shutil.copytree(interrupted, tmp_path / "run"))
+    shutil.copy(whole.folder / HISTORY, folder / HISTORY)
+    before = state_of(load_checkpoint(folder / CHECKPOINT))
+    resumed = train(SETTINGS, folder, material, print, resume=True)
+    wanted = state_of(load_checkpoint(whole.folder / CHECKPOINT))
+    assert furthest(before, wanted) > 1e-3  # there was a way to go
+    assert furthest(state_of(load_checkpoint(folder / CHECKPOINT)), wanted) < 1e-6
+    assert furthest(resumed.get_weights(), whole.weights) < 1e-6
+    mine, other = (read_history(run / HISTORY) for run in (folder, whole.folder))
+    assert [row.keys() for row in mine] == [row.keys() for row in other]
+    for a, b in zip(mine, other, strict=True):
+        assert a | {"waiting": 0} == pytest.approx(b | {"waiting": 0}, abs=1e-5)
 
 
-def test_a_finished_run_is_not_trained_again(
-    whole: Run, check: Labelled, monkeypatch: pytest.MonkeyPatch
+def test_a_finished_run_is_not_trained_again_and_comes_to_the_same(
+    whole: Run, material: Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train_module, "Feed", None)  # no windows are made
-    model = train(SETTINGS, whole.folder, check, resume=True)
-    assert furthest(weights_of(model), whole.weights) == 0
+    told: list[str] = []
+    model = train(SETTINGS, whole.folder, material, told.append, resume=True)
+    assert furthest(model.get_weights(), whole.weights) < 1e-6
+    assert told == whole.told
 
 
-def test_a_run_that_is_there_is_not_overwritten(whole: Run, check: Labelled) -> None:
+def test_a_run_that_is_there_is_not_overwritten(whole: Run, material: Material) -> None:
     before = (whole.folder / CHECKPOINT).read_bytes()
     with pytest.raises(UsageError, match="holds a run already; add --resume") as caught:
-        train(SETTINGS, whole.folder, check)
+        train(SETTINGS, whole.folder, material, print)
     assert str(whole.folder) in str(caught.value)
     assert (whole.folder / CHECKPOINT).read_bytes() == before
 
 
+# ---------------------------------------------------------------- what is refused
+
+
 @pytest.mark.parametrize(("steps", "epoch_steps"), [(750, 500), (1001, 500), (3, 2)])
 def test_steps_that_are_no_whole_epochs_are_refused(
-    steps: int, epoch_steps: int, tmp_path: Path, check: Labelled
+    steps: int, epoch_steps: int, tmp_path: Path, material: Material
 ) -> None:
     """Rounded up, the last of them would be trained after the schedule has ended."""
-    settings = TrainSettings(fit=FitSettings(steps=steps, epoch_steps=epoch_steps))
+    settings = changed("fit", steps=steps, epoch_steps=epoch_steps)
     words = f"--steps {steps} is no multiple of --epoch-steps {epoch_steps};"
     with pytest.raises(UsageError, match=words):
-        train(settings, tmp_path / "run", check)
+        train(settings, tmp_path / "run", material, print)
     assert not (tmp_path / "run").exists()
-
-
-def test_a_run_shorter_than_an_epoch_makes_its_steps_and_no_more(
-    tmp_path: Path, check: Labelled
-) -> None:
-    fit = FitSettings(steps=1, epoch_steps=500, batch=32, warmup_steps=1, seed=3)
-    model = train(msgspec.structs.replace(SETTINGS, fit=fit), tmp_path / "run", check)
-    assert int(model.optimizer.iterations) == 1
-    assert int(keras.models.load_model(tmp_path / "run" / CHECKPOINT).optimizer.iterations) == 1
 
 
 def test_the_settings_that_ship_make_whole_epochs(tmp_path: Path) -> None:
@@ -172,128 +199,155 @@ def test_the_settings_that_ship_make_whole_epochs(tmp_path: Path) -> None:
 
 
 def test_a_run_folder_that_cannot_be_made_is_a_training_error(
-    tmp_path: Path, check: Labelled
+    tmp_path: Path, material: Material
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TrainingError, match="cannot be written"):
-        train(SETTINGS, tmp_path / "file" / "run", check)
+        train(SETTINGS, tmp_path / "file" / "run", material, print)
 
 
-def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path: Path, check: Labelled) -> None:
+def test_without_a_checkpoint_there_is_nothing_to_resume(
+    tmp_path: Path, material: Material
+) -> None:
     with pytest.raises(UsageError, match="has no checkpoint yet") as caught:
-        train(SETTINGS, tmp_path, check, resume=True)
+        train(SETTINGS, tmp_path, material, print, resume=True)
     assert str(tmp_path) in str(caught.value)
 
 
-def flipped(data: bytes, position: int) -> bytes:
-    return data[:position] + bytes([data[position] ^ 0x10]) + data[position + 1 :]
-
-
-@pytest.mark.parametrize("damage", ["empty", "other", "cut", "end lost", "config", "weights"])
-def test_a_damaged_checkpoint_is_a_training_error(
-    whole: Run, tmp_path: Path, check: Labelled, damage: str
+@pytest.mark.parametrize(
+    ("section", "values", "words"),
+    [
+        ("network", {"width": 0.0625}, "describes another network than the checkpoint"),
+        ("network", {"width": None}, "describes another network than the checkpoint"),
+        ("fit", {"steps": 8}, "steps, batch, seed or another setting that"),
+        ("fit", {"batch": 16}, "steps, batch, seed or another setting that"),
+        ("fit", {"average": 0.0}, "steps, batch, seed or another setting that"),
+        ("data", {"reuse": 2.0}, "steps, batch, seed or another setting that"),
+    ],
+)
+def test_a_configuration_edited_since_the_run_began_is_refused(
+    section: str, values: dict[str, object], words: str, whole: Run, material: Material
 ) -> None:
-    good = (whole.folder / CHECKPOINT).read_bytes()
-    with zipfile.ZipFile(whole.folder / CHECKPOINT) as archive:
-        at = {i.filename: i.header_offset + 100 + i.file_size // 2 for i in archive.infolist()}
-    (tmp_path / CHECKPOINT).write_bytes(
-        {
-            "empty": b"",
-            "other": b"no checkpoint" * 100,
-            "cut": good[: len(good) // 2],
-            "end lost": good[:-10],
-            "config": flipped(good, at["config.json"]),
-            "weights": flipped(good, at["model.weights.h5"]),
-        }[damage]
-    )
-    with pytest.raises(TrainingError, match="is damaged") as caught:
-        train(SETTINGS, tmp_path, check, resume=True)
-    assert str(tmp_path / CHECKPOINT) in str(caught.value)
+    """It would go on with the old one, whatever the file says."""
+    with pytest.raises(UsageError, match=words) as caught:
+        train(changed(section, **values), whole.folder, material, print, resume=True)
+    assert str(whole.folder / CONFIG) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_network_without_the_state_of_its_training_cannot_be_resumed(
-    tmp_path: Path, check: Labelled
+def test_another_data_set_than_the_run_began_with_is_refused(
+    whole: Run, material: Material
 ) -> None:
-    """Such as the model.keras of a bundle."""
-    build_vgg16(3, "vgg16-slim", 0.125).save(tmp_path / CHECKPOINT)
-    with pytest.raises(TrainingError, match="holds a network only"):
-        train(SETTINGS, tmp_path, check, resume=True)
+    check = material.check
+    two = TruthSet("two", check.x, check.y % 2, check.snr_db, CLASSES[:2])
+    with pytest.raises(UsageError, match="describes another network"):
+        train(SETTINGS, whole.folder, Material(Tones(), two, ""), print, resume=True)
 
 
-# ---------------------------------------------------------------- the parts
+def test_tensorboard_without_tensorflow_is_refused_before_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match="--tensorboard needs TensorFlow"):
+        check_run(changed("fit", tensorboard=True), tmp_path / "run", resume=False)
 
 
-class Unsaveable:
-    """A model on a disk that fills up while it is saved."""
-
-    def save(self, path: Path) -> None:
-        path.write_bytes(b"half a check")
-        raise OSError(28, "No space left on device")
+# ---------------------------------------------------------------- how it ends
 
 
-def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / CHECKPOINT).write_bytes(b"the last one")
-    callback = AtomicCheckpoint(tmp_path / CHECKPOINT)
-    callback.set_model(Unsaveable())
-    with pytest.raises(TrainingError, match="No space left on device; the run can go on"):
-        callback.on_epoch_end(0)
-    assert (tmp_path / CHECKPOINT).read_bytes() == b"the last one"
+def test_a_run_shorter_than_an_epoch_makes_its_steps_and_no_more(
+    tmp_path: Path, material: Material
+) -> None:
+    settings = changed("fit", steps=1, epoch_steps=500, tensorboard=True, average=0.0)
+    train(settings, tmp_path / "run", material, print)
+    assert int(load_checkpoint(tmp_path / "run" / CHECKPOINT).optimizer.iterations) == 1
+    logs = [p.name for p in (tmp_path / "run" / TENSORBOARD).rglob("*") if p.is_file()]
+    assert any("tfevents" in name for name in logs)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.02, 0.3])
-def test_the_loss_is_cross_entropy_with_part_of_the_label_spread(smoothing: float) -> None:
-    rng = np.random.default_rng(1)
-    logits = rng.normal(0, 3, (40, 7))
-    y = rng.integers(7, size=40)
-    target = (1 - smoothing) * np.eye(7)[y] + smoothing / 7
-    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    found = SmoothedCrossentropy(smoothing)(y, logits.astype(np.float32))
-    assert float(found) == pytest.approx(-np.mean(np.sum(target * log_p, axis=1)), rel=1e-5)
+def test_training_that_gets_no_better_ends_early_with_the_best(
+    tmp_path: Path, material: Material
+) -> None:
+    """At such a rate the network is lost after the first epoch at the latest."""
+    settings = changed("fit", steps=20, learning_rate=30.0, clip_norm=1e9, patience=2, average=0.0)
+    model = train(settings, tmp_path / "run", material, print)
+    rows = read_history(tmp_path / "run" / HISTORY)
+    losses = [row["val_loss"] for row in rows]
+    best = int(np.nanargmin(losses))
+    assert len(rows) == best + 3 < 10  # two epochs of patience, of ten in all
+    kept = load_checkpoint(tmp_path / "run" / BEST)
+    assert int(kept.optimizer.iterations) == 2 * (best + 1)
+    assert furthest(model.get_weights(), kept.get_weights()) == 0
+    last = load_checkpoint(tmp_path / "run" / CHECKPOINT)
+    assert int(last.optimizer.iterations) == 2 * len(rows)
+    # And it stays ended.
+    again = train(settings, tmp_path / "run", material, print, resume=True)
+    assert read_history(tmp_path / "run" / HISTORY) == rows
+    assert furthest(again.get_weights(), model.get_weights()) == 0
 
 
-def test_the_loss_survives_being_saved() -> None:
-    copy = SmoothedCrossentropy.from_config(SmoothedCrossentropy(0.25).get_config())
-    assert copy.smoothing == 0.25
+@dataclass(frozen=True)
+class Silent(Tones):
+    """Chunks from which nothing can be learnt."""
+
+    def __call__(self, index: int) -> Labelled:
+        made = super().__call__(index)
+        return Labelled(np.ones_like(made.x), made.y, made.snr_db)
 
 
-def test_the_learning_rate_warms_up_to_its_peak_and_falls_to_a_hundredth() -> None:
-    settings = TrainSettings(fit=FitSettings(steps=1000, warmup_steps=100, learning_rate=0.01))
-    inputs = keras.Input((1,))
-    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
-    compile_model(model, settings)
-    schedule = model.optimizer._learning_rate
-    rates = np.array([float(schedule(step)) for step in range(0, 1001, 20)])
-    assert rates.argmax() == 5
-    assert rates[5] == pytest.approx(0.01)
-    assert rates[0] == pytest.approx(1e-4, rel=0.01)
-    assert rates[-1] == pytest.approx(1e-4, rel=0.01)
-    assert np.all(np.diff(rates[:6]) > 0)
-    assert np.all(np.diff(rates[5:]) < 0)
-    assert rates[5 + 45 // 2] == pytest.approx(0.005, rel=0.1)  # half way down a cosine
+def test_a_training_that_cannot_succeed_is_stopped_and_what_there_is_stays(
+    tmp_path: Path, material: Material
+) -> None:
+    silent, told = Material(Silent(), material.check, ""), []
+    with pytest.raises(TrainingError, match="does not learn: constant input") as caught:
+        train(SETTINGS, tmp_path / "run", silent, told.append)
+    assert caught.value.exit_code == 1
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "run") in str(caught.value)
+    assert any("constant input" in text for text in told)
+    assert int(load_checkpoint(tmp_path / "run" / CHECKPOINT).optimizer.iterations) == 1
+    with pytest.raises(UsageError, match="was stopped at step 1, in the middle of an epoch"):
+        train(SETTINGS, tmp_path / "run", silent, print, resume=True)
 
 
-def test_the_optimiser_is_the_one_of_the_settings() -> None:
-    inputs = keras.Input((1,))
-    model = keras.Model(inputs, keras.layers.Dense(len(CLASSES))(inputs))
-    compile_model(model, TrainSettings(fit=FitSettings(weight_decay=0.05, clip_norm=0.7)))
-    assert isinstance(model.optimizer, keras.optimizers.AdamW)
-    assert model.optimizer.weight_decay == 0.05
-    assert model.optimizer.clipnorm == 0.7
+@pytest.mark.parametrize(("behind", "step"), [(2, 2), (3, 4), (4, 4)])
+def test_steps_that_half_precision_left_out_do_not_set_a_resumed_run_back(
+    behind: int,
+    step: int,
+    tmp_path: Path,
+    material: Material,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two epochs of two steps one step was left out: the run is at its end all the same."""
+    model = SimpleNamespace(optimizer=SimpleNamespace(iterations=behind))
+    monkeypatch.setattr(train_module, "load_checkpoint", lambda _: model)
+    monkeypatch.setattr(train_module, "check_fits", lambda *_: None)
+    monkeypatch.setattr(train_module, "may_skip_steps", lambda _: True)
+    assert train_module._resume(SETTINGS, tmp_path, material) == (model, step)
 
 
-def test_the_progress_bar_gives_the_terminal_back_when_training_breaks_off() -> None:
-    """A bar that is left running hides the cursor and draws over what comes next."""
-    progress = TrainingProgress(steps=4, batch=32, first_step=2)
+def test_asked_only_to_warn_it_goes_on(tmp_path: Path, material: Material) -> None:
+    settings, told = changed("fit", on_stuck="warn", average=0.0, steps=2), []
+    train(settings, tmp_path / "run", Material(Silent(), material.check, ""), told.append)
+    assert any("constant input" in text for text in told)
+    assert int(load_checkpoint(tmp_path / "run" / CHECKPOINT).optimizer.iterations) == 2
 
-    def broken_off() -> None:
-        with progress:
-            progress.on_train_begin()
-            progress.on_train_batch_end(0, {"loss": 1.0, "accuracy": 0.5})
-            assert progress._bar.live.is_started
-            assert progress._bar.tasks[0].completed == 3
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        broken_off()
-    assert not progress._bar.live.is_started
+@dataclass(frozen=True)
+class Failing(Tones):
+    """Chunks of a file that is cut off while it is being trained on."""
+
+    def __call__(self, index: int) -> Labelled:
+        if index > 0:
+            raise TrainingError("Data set mine.hdf5 can no longer be read.")
+        return super().__call__(index)
+
+
+def test_an_error_while_windows_are_read_reaches_the_user_as_it_is(
+    tmp_path: Path, material: Material
+) -> None:
+    """Not as the backend's report of an exception in its input pipeline."""
+    settings = changed("fit", batch=CHUNK)
+    failing = Material(Failing(), material.check, "")
+    with pytest.raises(TrainingError, match=r"^Data set mine\.hdf5 can no longer be read\.$"):
+        train(settings, tmp_path / "run", failing, print)

@@ -10,35 +10,32 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stde
 import keras
 import numpy as np
 import pytest
+from small_network import Small, shake
 
 from liveclf.config import FitSettings, NetworkSettings, TrainSettings
+from liveclf.learn.evaluate import TruthSet
 from liveclf.learn.export import write_bundle
+from liveclf.learn.material import Material
 from liveclf.model.bundle import BundleInfo
 from liveclf.model.vgg16 import build_vgg16
 from liveclf.signals.classes import CLASSES
-from liveclf.signals.generator import Labelled, make_chunk
+from liveclf.signals.generator import make_chunk
 
 SETTINGS = TrainSettings(
     network=NetworkSettings(preset="vgg16-slim", width=0.125), fit=FitSettings(steps=77)
 )
 
 
-def shake(model: keras.Model, seed: int = 1) -> None:
-    """Move every weight, the statistics of batch normalisation too, as training would."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        value = np.asarray(weight)
-        if weight.name in ("gamma", "moving_variance"):
-            value = rng.uniform(0.6, 1.6, value.shape)
-        elif weight.name in ("beta", "moving_mean", "bias"):
-            value = rng.normal(0, 0.3, value.shape)
-        weight.assign(value.astype(np.float32))
+@pytest.fixture(scope="session")
+def check() -> TruthSet:
+    made = make_chunk(1, 1_000_000_000, (-6.0, 30.0))
+    x, y = made.x[:192].astype(np.float32), made.y[:192].astype(np.int32)
+    return TruthSet("own generator, held out", x, y, made.snr_db[:192], CLASSES)
 
 
 @pytest.fixture(scope="session")
-def check() -> Labelled:
-    made = make_chunk(1, 1_000_000_000, (-6.0, 30.0))
-    return Labelled(made.x[:704], made.y[:704], made.snr_db[:704])
+def material(check: TruthSet) -> Material:
+    return Material(Small(), check, fingerprint="f1" * 32)
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +48,8 @@ def network() -> keras.Model:
 
 @pytest.fixture(scope="session")
 def written(
-    network: keras.Model, check: Labelled, tmp_path_factory: pytest.TempPathFactory
+    network: keras.Model, material: Material, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, BundleInfo]:
     """Return the folder of the bundle, not to be changed, and what was written there."""
     folder = tmp_path_factory.mktemp("bundles") / "small"
-    return folder, write_bundle(network, folder, SETTINGS, check)
+    return folder, write_bundle(network, folder, SETTINGS, material)

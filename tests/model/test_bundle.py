@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from liveclf.errors import BundleError
@@ -255,10 +257,36 @@ def test_what_was_written_says_how_it_was_trained_and_how_good_it_is(
     assert info.training["network"]["preset"] == "vgg16-slim"
     assert info.training["network"]["width"] == 0.125
     assert info.training["fit"]["steps"] == 77
+    assert info.data_sha256 == "f1" * 32
+    assert info.split_seed is None
+    assert {"liveclf", "python", "keras", "numpy", "tensorflow"} <= set(info.versions)
+    assert info.versions["numpy"] == np.__version__
     assert [a.precision for a in info.accuracy] == ["fp32", "int8"]
     for accuracy in info.accuracy:
         assert isinstance(accuracy, Accuracy)
         assert accuracy.overall < 0.3  # it was not trained
-        assert set(accuracy.by_snr) == {"-10", "0", "10", "20", "30"}
+        assert min(map(float, accuracy.by_snr)) <= -4
+        assert max(map(float, accuracy.by_snr)) >= 28
     assert all(0.1 <= t <= 10 for t in info.temperature.values())
-    assert set(info.temperature) == {"fp32", "int8"}
+    assert set(info.temperature) == set(info.thresholds) == {"fp32", "int8"}
+
+
+def test_each_precision_has_a_threshold_of_its_own(written: tuple[Path, BundleInfo]) -> None:
+    info = msgspec.structs.replace(
+        written[1], min_probability=0.1, thresholds={"fp32": 0.2, "int8": 0.3}
+    )
+    assert [info.threshold(p) for p in ("fp32", "int8", "other")] == [0.2, 0.3, 0.1]
+
+
+def test_a_threshold_that_is_no_probability_is_refused(folder: Path) -> None:
+    edit(folder, lambda info: info.update(thresholds={"int8": 1.5}))
+    assert "bundle.json cannot be read" in refused(folder)
+
+
+def test_a_bundle_of_an_earlier_version_loads(folder: Path) -> None:
+    """It has no threshold by precision, and does not say what it was trained with."""
+    late = ("thresholds", "data_sha256", "split_seed", "versions", "int8_loss")
+    edit(folder, lambda info: [info.pop(key) for key in late])
+    info = load_bundle(str(folder)).info
+    assert info.threshold("int8") == info.min_probability
+    assert info.versions == {}

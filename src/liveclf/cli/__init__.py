@@ -14,8 +14,10 @@ from liveclf.errors import LiveclfError
 # name -> (module, help)
 COMMANDS = {
     "run": ("liveclf.cli.run", "classify a recording or a stream, continuously"),
+    "synth": ("liveclf.cli.synth", "write a data set of generated signals as HDF5"),
     "train": ("liveclf.cli.train", "train a network on generated signals and bundle it"),
     "evaluate": ("liveclf.cli.evaluate", "measure a bundle on a labelled data set"),
+    "export": ("liveclf.cli.export", "write the network of a bundle as ONNX, SavedModel or LiteRT"),
 }
 
 EPILOG = """\
@@ -24,8 +26,10 @@ examples:
   liveclf run g001_433.92M_250k.cu8              format, rate, centre from the name
   liveclf run recording.sigmf-meta -o jsonl:labels.jsonl -o table
   rtl_sdr -f 433.92e6 -s 1e6 - | liveclf run - --format cu8 --rate 1M
+  liveclf synth test.hdf5 --windows 30k --seed 7
   liveclf train --run runs/mine
   liveclf evaluate vgg16-slim --data test.hdf5
+  liveclf export vgg16-slim --to onnx-fp32 --out vgg16-slim.onnx
 
 exit codes: 0 done, 1 failed, 2 wrong use, 3 something to install, 130 interrupted
 """

@@ -122,7 +122,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
             info.families,
             info.temperature[precision],
             top_k=settings.output.top_k,
-            min_probability=info.min_probability if least is None else least,
+            min_probability=info.threshold(precision) if least is None else least,
             annotations=seen.annotations,
         ),
         output=output,

@@ -8,6 +8,8 @@ import shlex
 from datetime import datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
 from liveclf.config import TrainSettings, load, to_toml
@@ -32,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train, write the bundle and say where it is."""
-    settings = _settings_of(arguments) if arguments.resume else resolve(arguments, TrainSettings)
+    settings = _settings_of(arguments) if arguments.resume else _resolved(arguments)
     if arguments.show_config:
         print(to_toml(settings), end="")
         return 0
@@ -43,49 +45,83 @@ def execute(arguments: argparse.Namespace) -> int:
         raise MissingExtraError(
             f"Training needs {error.name or 'keras'}", 'pip install "liveclf[train]"'
         ) from error
-    from liveclf.learn import CHECKPOINT
-    from liveclf.learn.export import check_exporter
     from liveclf.learn.train import check_run
 
     run = arguments.run or Path("runs") / datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    go_on = f"liveclf train --run {shlex.quote(str(run))} --resume"
     # What can be known before hours of work is known before them.
     check_run(settings, run, resume=arguments.resume)
-    backend = keras.backend.backend()
+    if settings.network.recipe == "as-posted":
+        return _as_posted(settings, run)
+    return _ours(settings, run, keras.backend.backend(), resume=arguments.resume)
+
+
+def _ours(settings: TrainSettings, run: Path, backend: str, *, resume: bool) -> int:
+    """Train, and say how to go on where something is left to do."""
+    from liveclf.learn import CHECKPOINT
+    from liveclf.learn.export import check_exporter
+
+    go_on = f"liveclf train --run {shlex.quote(str(run))} --resume"
     exports = backend == "tensorflow"
     later = (
-        f"liveclf: Keras on {backend} trains, but only TensorFlow writes the bundle; "
+        f"Keras on {backend} trains, but only TensorFlow writes the bundle; "
         f"after the training: KERAS_BACKEND=tensorflow {go_on}"
     )
     if exports:
         check_exporter()
     else:
-        say(later)
+        _tell(later)
     try:
-        _work(settings, run, resume=arguments.resume, exports=exports)
+        _work(settings, run, resume=resume, exports=exports)
     except KeyboardInterrupt:
         if not (run / CHECKPOINT).exists():
             raise
-        say(f"liveclf: interrupted; go on with: {go_on}")
+        _tell(f"interrupted; go on with: {go_on}")
         return INTERRUPTED
     if not exports:
-        say(later)
+        _tell(later)
     return 0
 
 
 def _work(settings: TrainSettings, run: Path, *, resume: bool, exports: bool) -> None:
     from liveclf.learn.export import write_bundle
-    from liveclf.learn.feed import heldout
+    from liveclf.learn.material import gather
     from liveclf.learn.train import train
 
-    check = heldout(settings.data, settings.fit.seed)
-    model = train(settings, run, check, resume=resume)
+    material = gather(settings, run, _tell, resume=resume)
+    model = train(settings, run, material, _tell, resume=resume)
     if not exports:
         return
-    info = write_bundle(model, run / "bundle", settings, check)
+    info = write_bundle(model, run / "bundle", settings, material)
     for accuracy in info.accuracy:
         print(f"{accuracy.precision}: {accuracy.overall:.1%} on {accuracy.data}")
     print(f"{run / 'bundle'}")
+
+
+def _as_posted(settings: TrainSettings, run: Path) -> int:
+    from liveclf.learn.posted_run import run_as_posted
+
+    history = run_as_posted(settings, run, _tell).history
+    print(
+        f"as posted: loss {history['loss'][-1]:.4f}, accuracy {history['accuracy'][-1]:.4f}, in "
+        f"validation {history['val_loss'][-1]:.4f}, {history['val_accuracy'][-1]:.4f}"
+    )
+    print(f"{run}")
+    return 0
+
+
+def _tell(sentence: str) -> None:
+    say(f"liveclf: {sentence}")
+
+
+def _resolved(arguments: argparse.Namespace) -> TrainSettings:
+    """Return the settings of a new run, its files found from any folder it is resumed in."""
+    settings = resolve(arguments, TrainSettings)
+    data = settings.data
+    if not data.file:
+        return settings
+    named = {"file": data.file, "class_file": data.class_file}
+    paths = {key: str(Path(name).resolve()) for key, name in named.items() if name}
+    return replace(settings, data=replace(data, **paths))
 
 
 def _settings_of(arguments: argparse.Namespace) -> TrainSettings:

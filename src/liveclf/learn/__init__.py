@@ -2,5 +2,9 @@
 
 # The files of a run folder.
 CONFIG = "config.toml"
+SPLIT = "split.npz"
 CHECKPOINT = "checkpoint.keras"
+BEST = "best.keras"
 HISTORY = "history.csv"
+CURVES = "curves.png"
+TENSORBOARD = "tensorboard"

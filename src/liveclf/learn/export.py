@@ -1,47 +1,59 @@
-"""From a trained model to a bundle: Keras file, ONNX fp32 and int8, temperatures."""
+"""From a trained model to a bundle: Keras file, ONNX fp32 and int8, temperatures, thresholds."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import io
-import tempfile
+import platform
 import tomllib
 import warnings
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from liveclf import __version__
 from liveclf.config import TrainSettings, to_toml
 from liveclf.errors import MissingExtraError, TrainingError
-from liveclf.learn.calibrate import fit_temperature
+from liveclf.learn.calibrate import fit_temperature, fit_threshold
 from liveclf.learn.evaluate import TruthSet, predict, score
+from liveclf.learn.material import Material
+from liveclf.learn.quantise import quantise
 from liveclf.model.bundle import (
     FORMAT,
     KERAS_FILE,
     NORMALISATION,
     ONNX_FILES,
     WINDOW_SAMPLES,
+    Accuracy,
     BundleInfo,
     write_info,
 )
 from liveclf.model.engines.onnx_engine import OnnxEngine
 from liveclf.model.vgg16 import PRESETS, build_vgg16
 from liveclf.records import FloatArray
-from liveclf.signals.classes import CLASSES, FAMILY_OF
-from liveclf.signals.generator import Labelled
+from liveclf.signals.classes import FAMILY_OF
 
 RATE_ADVICE = "2 to 16 samples per symbol: decimate a recording that is much wider than its signal"
 OPSET = 17
-_RANGE_WINDOWS = 512
 _BATCH = 128
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """What held-out windows say of one set of weights."""
+
+    temperature: float
+    threshold: float
+    accuracy: Accuracy
+
+
 def write_bundle(
-    model: keras.Model, folder: Path, settings: TrainSettings, check: Labelled, name: str = ""
+    model: keras.Model, folder: Path, settings: TrainSettings, material: Material, name: str = ""
 ) -> BundleInfo:
     """Write everything that running the network needs.
 
@@ -49,55 +61,83 @@ def write_bundle(
         model: Trained network.
         folder: Of the bundle; made if need be.
         settings: What it was trained with.
-        check: Windows that were not trained on: the first give the int8 ranges, the
-            rest the temperatures and the accuracy on the generator.
+        material: What it was trained on: the first chunk gives the int8 ranges, the windows
+            held out give temperatures, thresholds and accuracies.
         name: What to call the bundle; the preset if empty.
 
     Raises:
         MissingExtraError: The ONNX exporter is not installed.
         TrainingError: The exported network does not agree with the model.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    network = settings.network
+    network, check = settings.network, material.check
     # Built anew: without optimiser and loss, and in float32 whatever it was trained in.
-    bare = build_vgg16(len(CLASSES), network.preset, network.width)
+    bare = build_vgg16(len(check.classes), network.preset, network.width)
     bare.set_weights(model.get_weights())
+    _write_networks(bare, folder, material)
+    families = {name: FAMILY_OF.get(name, name) for name in check.classes}
+    fitted = {
+        precision: _fit(folder / file, precision, check, families, settings.fit.error_share)
+        for precision, file in ONNX_FILES.items()
+    }
+    right = {precision: fit.accuracy.overall for precision, fit in fitted.items()}
+    info = BundleInfo(
+        format=FORMAT,
+        name=name or network.preset,
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        liveclf=__version__,
+        classes=check.classes,
+        families=families,
+        window_samples=WINDOW_SAMPLES,
+        normalisation=NORMALISATION,
+        rate_advice=RATE_ADVICE,
+        preset=network.preset,
+        width=network.width or PRESETS[network.preset].width,
+        temperature={precision: fit.temperature for precision, fit in fitted.items()},
+        min_probability=0.0,
+        thresholds={precision: fit.threshold for precision, fit in fitted.items()},
+        training=tomllib.loads(to_toml(settings)),
+        data_sha256=material.fingerprint,
+        split_seed=settings.fit.seed if material.split is not None else None,
+        versions=_versions(),
+        accuracy=tuple(fit.accuracy for fit in fitted.values()),
+        int8_loss=round(right["fp32"] - right["int8"], 4),
+    )
+    return write_info(folder, info)
+
+
+def _write_networks(bare: keras.Model, folder: Path, material: Material) -> None:
+    """Write the Keras file and both ONNX files."""
+    folder.mkdir(parents=True, exist_ok=True)
     bare.save(folder / KERAS_FILE)
-    x = check.x.astype(np.float32)
-    export_onnx(bare, folder / ONNX_FILES["fp32"])
-    _check_same(bare, folder / ONNX_FILES["fp32"], x[:32])
-    quantise(folder, x[:_RANGE_WINDOWS])
+    fp32, int8 = (folder / ONNX_FILES[precision] for precision in ("fp32", "int8"))
+    export_onnx(bare, fp32)
+    _check_same(bare, fp32, material.check.x[:32])
+    quantise(fp32, int8, material.chunks(0).x.astype(np.float32))
 
-    rest = slice(_RANGE_WINDOWS, None)
-    held_out = TruthSet(
-        "own generator, held out", x[rest], check.y[rest], _whole_tens(check.snr_db[rest]), CLASSES
-    )
-    temperature, measured = {}, []
-    for precision, file in ONNX_FILES.items():
-        logits = predict(OnnxEngine(folder / file, precision, _BATCH), held_out.x)
-        temperature[precision] = round(fit_temperature(logits, held_out.y), 4)
-        measured.append(score(logits, held_out, CLASSES, FAMILY_OF).as_accuracy(precision))
 
-    return write_info(
-        folder,
-        BundleInfo(
-            format=FORMAT,
-            name=name or network.preset,
-            created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            liveclf=__version__,
-            classes=CLASSES,
-            families=dict(FAMILY_OF),
-            window_samples=WINDOW_SAMPLES,
-            normalisation=NORMALISATION,
-            rate_advice=RATE_ADVICE,
-            preset=network.preset,
-            width=network.width or PRESETS[network.preset].width,
-            temperature=temperature,
-            min_probability=0.0,
-            training=tomllib.loads(to_toml(settings)),
-            accuracy=tuple(measured),
-        ),
-    )
+def _fit(
+    file: Path, precision: str, check: TruthSet, families: dict[str, str], error_share: float
+) -> _Fitted:
+    """Fit temperature and threshold to a set of weights, and measure how good they are."""
+    logits = predict(OnnxEngine(file, precision, _BATCH), check.x)
+    temperature = round(fit_temperature(logits, check.y), 4)
+    probability = np.max(softmax(logits / np.float32(temperature), axis=1), axis=1)
+    right = np.argmax(logits, axis=1) == check.y
+    threshold = fit_threshold(probability, right, error_share).min_probability
+    accuracy = score(logits, check, check.classes, families).as_accuracy(precision)
+    return _Fitted(temperature, threshold, accuracy)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that a figure may depend on."""
+    backend = keras.backend.backend()
+    packages = {"numpy": "numpy", "onnxruntime": "onnxruntime", backend: backend}
+    known = {
+        "liveclf": __version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+    }
+    return known | {key: importlib.metadata.version(name) for key, name in packages.items()}
 
 
 def check_exporter() -> None:
@@ -129,43 +169,6 @@ def export_onnx(model: keras.Model, path: Path) -> None:
         model.export(path, format="onnx", opset_version=OPSET, verbose=False)
 
 
-def quantise(folder: Path, x: FloatArray) -> None:
-    """Make the int8 network: static, per channel, QDQ, 8-bit activations.
-
-    Args:
-        folder: With the fp32 ONNX.
-        x: Windows from which the ranges of the activations are taken.
-    """
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is untyped
-        def __init__(self) -> None:
-            self._batches = iter(np.array_split(x, max(1, len(x) // 64)))
-
-        def get_next(self) -> dict[str, Any] | None:
-            batch = next(self._batches, None)
-            return None if batch is None else {"iq": batch}
-
-    with tempfile.TemporaryDirectory() as scratch:
-        folded = Path(scratch) / "folded.onnx"  # batch norm folded into the convolutions
-        quant_pre_process(folder / ONNX_FILES["fp32"], folded, skip_symbolic_shape=True)
-        quantize_static(
-            folded,
-            folder / ONNX_FILES["int8"],
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
-
-
 def _check_same(model: keras.Model, onnx_file: Path, x: FloatArray) -> None:
     """Compare the exported network with the model on real input."""
     got = OnnxEngine(onnx_file, "fp32", len(x)).predict(x)
@@ -174,8 +177,3 @@ def _check_same(model: keras.Model, onnx_file: Path, x: FloatArray) -> None:
         raise TrainingError(
             f"The ONNX export differs from the model by {difference:.2g} in logits."
         )
-
-
-def _whole_tens(snr_db: FloatArray) -> FloatArray:
-    """Group a continuous SNR for reporting."""
-    return (np.round(snr_db / 10) * 10 + 0.0).astype(np.float32)  # + 0: there is no SNR of -0

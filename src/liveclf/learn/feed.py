@@ -1,39 +1,71 @@
-"""Batches for training: a pool of made windows that is renewed as it is used.
+"""Batches for training: a pool of windows that is renewed as it is used.
 
-Chunks enter the pool on a schedule that depends on the step alone, so the data of a
-run are the same for any number of workers, and a resumed run sees what it would have.
+Windows come in chunks, made or read in other processes. Chunks enter the pool on a
+schedule that depends on the step alone, so the data of a run are the same for any number
+of workers, and a resumed run sees what it would have.
 """
 
 from __future__ import annotations
 
 import math
-import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Self
+from multiprocessing.connection import Connection
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.config import DataSettings
+from liveclf.errors import TrainingError
 from liveclf.records import FloatArray
 from liveclf.signals.generator import CHUNK, Labelled, make_chunk
+from liveclf.signals.workers import begin_worker
 
 # Chunk numbers from here on are for validation: no training run gets that far.
 HELDOUT_CHUNK = 1_000_000_000
 
 
+class Chunks(Protocol):
+    """An endless sequence of chunks, the same whoever asks; it travels to other processes."""
+
+    def __call__(self, index: int) -> Labelled:
+        """Return chunk number `index`, of `CHUNK` windows."""
+
+
+@dataclass(frozen=True)
+class GeneratedChunks:
+    """Chunks of the generator.
+
+    Attributes:
+        seed: Which data set.
+        snr_db: Lowest and highest SNR.
+    """
+
+    seed: int
+    snr_db: tuple[float, float]
+
+    def __call__(self, index: int) -> Labelled:
+        """Make a chunk."""
+        return make_chunk(self.seed, index, self.snr_db)
+
+
 class Feed:
     """Endless (windows, labels) batches, made in other processes while training runs."""
 
-    def __init__(self, data: DataSettings, seed: int, batch: int, first_step: int = 0) -> None:
+    def __init__(
+        self, chunks: Chunks, data: DataSettings, seed: int, batch: int, first_step: int = 0
+    ) -> None:
         """Start the workers and begin to fill the pool.
 
         Args:
-            data: What to make, and how much to keep.
-            seed: Of the data.
+            chunks: Where windows come from.
+            data: How much of them to keep, and how long.
+            seed: Of what is drawn.
             batch: Windows per step.
             first_step: Step of the first batch, above 0 for a resumed run.
         """
@@ -41,9 +73,10 @@ class Feed:
         self._capacity = max(1, data.pool_windows // CHUNK)
         self._chunks: deque[Labelled] = deque(maxlen=self._capacity)
         self._pending: deque[Future[Labelled]] = deque()
-        # spawn: TensorFlow's threads do not survive a fork.
+        context = get_context("spawn")  # TensorFlow's threads do not survive a fork
+        self._parent_is_there, self._here = context.Pipe(duplex=False)
         self._workers = ProcessPoolExecutor(
-            data.workers, mp_context=get_context("spawn"), initializer=_leave_interrupts
+            data.workers, context, _begin_worker, (chunks, self._parent_is_there)
         )
         self._next = max(0, self._due(first_step) - self._capacity)
         self._entered = self._next
@@ -56,8 +89,10 @@ class Feed:
             self._step += 1
 
     def close(self) -> None:
-        """Stop the workers."""
+        """Stop the workers; what they are at is not waited for."""
+        self._here.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
+        self._parent_is_there.close()
 
     def __enter__(self) -> Self:
         """Return the feed."""
@@ -77,11 +112,16 @@ class Feed:
         due = self._due(self._step)
         ahead = due + 2 * self._data.workers + 2
         while self._next < ahead:
-            snr = (self._data.snr_min_db, self._data.snr_max_db)
-            self._pending.append(self._workers.submit(make_chunk, self._seed, self._next, snr))
+            self._pending.append(self._workers.submit(_make, self._next))
             self._next += 1
         while self._entered < due:
-            self._chunks.append(self._pending.popleft().result())
+            try:
+                self._chunks.append(self._pending.popleft().result())
+            except BrokenProcessPool as error:
+                raise TrainingError(
+                    "A process that makes windows was killed, perhaps for want of memory; go on "
+                    "from the last checkpoint with --resume, or try fewer --workers."
+                ) from error
             self._entered += 1
 
     def _draw(self) -> tuple[FloatArray, NDArray[np.int32]]:
@@ -91,16 +131,31 @@ class Feed:
         drawn = [(self._chunks[c], r) for c, r in zip(which, row, strict=True)]
         x = np.stack([chunk.x[r] for chunk, r in drawn]).astype(np.float32)
         y = np.array([chunk.y[r] for chunk, r in drawn], np.int32)
-        # A new carrier phase at every view.
-        angle = rng.uniform(0, 2 * np.pi, (self._batch, 1))
-        cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
-        i, q = x[:, 0], x[:, 1]
-        return np.stack([i * cos - q * sin, i * sin + q * cos], axis=1), y
+        return turned(x, rng), y
 
 
-def _leave_interrupts() -> None:
-    """In a worker, leave Ctrl-C, which reaches every process, to the one that will end them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def turned(x: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Give every window (n, 2, samples) a new carrier phase."""
+    angle = rng.uniform(0, 2 * np.pi, (len(x), 1))
+    cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+    i, q = x[:, 0], x[:, 1]
+    return np.stack([i * cos - q * sin, i * sin + q * cos], axis=1)
+
+
+# Of a worker process: sent once, not with every number.
+_source: Chunks | None = None
+
+
+def _begin_worker(chunks: Chunks, parent_is_there: Connection) -> None:
+    """Keep where windows come from."""
+    global _source
+    _source = chunks
+    begin_worker(parent_is_there)
+
+
+def _make(index: int) -> Labelled:
+    assert _source is not None
+    return _source(index)
 
 
 def heldout(data: DataSettings, seed: int) -> Labelled:
@@ -109,9 +164,9 @@ def heldout(data: DataSettings, seed: int) -> Labelled:
     Returns:
         At least `data.heldout_windows` of them, whole chunks.
     """
-    snr = (data.snr_min_db, data.snr_max_db)
+    chunks = GeneratedChunks(seed, (data.snr_min_db, data.snr_max_db))
     n_chunks = math.ceil(data.heldout_windows / CHUNK)
-    parts = [make_chunk(seed, HELDOUT_CHUNK + k, snr) for k in range(n_chunks)]
+    parts = [chunks(HELDOUT_CHUNK + k) for k in range(n_chunks)]
     return Labelled(
         np.concatenate([p.x for p in parts]),
         np.concatenate([p.y for p in parts]),

@@ -59,6 +59,8 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         logs = logs or {}
         self._bar.console.print(
             f"epoch {epoch + 1:3d}: loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.4f}; "
-            f"held out: loss {logs['val_loss']:.4f}, accuracy {logs['val_accuracy']:.4f}",
+            f"held out: loss {logs['val_loss']:.4f}, accuracy {logs['val_accuracy']:.4f}; "
+            f"waited for data {logs['waiting']:.1%} of the time",
             highlight=False,
+            soft_wrap=True,
         )

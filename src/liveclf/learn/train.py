@@ -1,75 +1,74 @@
-"""Train a network on generated signals: settings -> feed -> fit -> bundle.
+"""Train a network: settings and windows -> feed -> fit -> the network for a bundle.
 
-A run is a folder: `config.toml` (resolved, loadable), `checkpoint.keras` (weights,
-optimiser, step: replaced whole after every epoch), `history.csv`, `bundle/`.
+A run is a folder: `config.toml` (resolved, loadable), `split.npz` (of a file, which rows
+are which), `checkpoint.keras` (weights, optimiser, step: replaced whole after every
+epoch), `best.keras` (where training ends early), `history.csv`, `curves.png`, `bundle/`.
 """
 
 from __future__ import annotations
 
-import os
-import zipfile
+import math
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from liveclf.config import TrainSettings, to_toml
-from liveclf.errors import TrainingError, UsageError
-from liveclf.learn import CHECKPOINT, CONFIG, HISTORY
+from liveclf.errors import MissingExtraError, TrainingError, UsageError
+from liveclf.learn import BEST, CHECKPOINT, CONFIG, HISTORY, TENSORBOARD
+from liveclf.learn.average import finish
+from liveclf.learn.checkpoint import AtomicCheckpoint, check_fits, load_checkpoint
+from liveclf.learn.curves import Curves
+from liveclf.learn.devices import computing_in, policy_name, replicas, spread
 from liveclf.learn.feed import Feed
+from liveclf.learn.guard import StuckGuard
+from liveclf.learn.history import Log, Plateau, is_over, read_history, write_history
 from liveclf.learn.interrupt import Interrupt
+from liveclf.learn.material import Material
+from liveclf.learn.optimiser import compile_model, may_skip_steps
 from liveclf.learn.progress import TrainingProgress
-from liveclf.model.bundle import KERAS_FILE, Bundle, load_bundle
+from liveclf.learn.start import start_from
+from liveclf.learn.supply import Supply
+from liveclf.model.bundle import load_bundle
 from liveclf.model.vgg16 import build_vgg16, find_preset
-from liveclf.signals.classes import CLASSES
-from liveclf.signals.generator import Labelled
+
+Tell = Callable[[str], None]
 
 
 def train(
-    settings: TrainSettings, run: Path, check: Labelled, *, resume: bool = False
+    settings: TrainSettings, run: Path, material: Material, tell: Tell, *, resume: bool = False
 ) -> keras.Model:
     """Train, or go on with a run.
 
     Args:
         settings: The resolved settings; those it began with, if it is resumed.
         run: Folder of the run.
-        check: Windows to validate on after every epoch.
+        material: What to train on.
+        tell: Takes what the user should know, a sentence.
         resume: Go on from the run's last checkpoint.
 
     Returns:
         The trained network.
 
     Raises:
-        UsageError: See `check_run`.
+        UsageError: See `check_run` and `check_fits`.
         BundleError: The bundle to begin with does not load.
-        TrainingError: The checkpoint cannot be read.
+        TrainingError: The network does not learn, the checkpoint cannot be read or written.
     """
     check_run(settings, run, resume=resume)
-    model, first_step = _resume(run) if resume else _begin(settings, run)
     fit = settings.fit
-    if first_step >= fit.steps:
-        return model
-    epoch_steps = min(fit.epoch_steps, fit.steps)
-    progress = TrainingProgress(fit.steps, fit.batch, first_step)
-    interrupt = Interrupt()
-    with Feed(settings.data, fit.seed, fit.batch, first_step) as feed, progress, interrupt:
-        model.fit(
-            iter(feed),
-            steps_per_epoch=epoch_steps,
-            epochs=fit.steps // epoch_steps,
-            initial_epoch=first_step // epoch_steps,
-            validation_data=(check.x.astype(np.float32), check.y.astype(np.int32)),
-            validation_batch_size=fit.batch,
-            shuffle=False,  # the feed has drawn them at random
-            verbose=0,
-            callbacks=[
-                keras.callbacks.CSVLogger(str(run / HISTORY), append=first_step > 0),
-                AtomicCheckpoint(run / CHECKPOINT),
-                progress,
-                interrupt,
-            ],
-        )
+    with spread(fit.batch, tell):
+        if resume:
+            model, step = _resume(settings, run, material)
+        else:
+            model, step = _begin(settings, run, material, tell), 0
+        if step < fit.steps and not is_over(run / HISTORY, fit.patience):
+            _fit(model, settings, run, material, step, tell)
+    # What the run comes to is on the disk, so it is the same when a finished run is resumed.
+    model = load_checkpoint(run / (BEST if fit.patience else CHECKPOINT))
+    finish(model, material.chunks, material.check, fit.average, tell)
     return model
 
 
@@ -80,6 +79,7 @@ def check_run(settings: TrainSettings, run: Path, *, resume: bool) -> None:
         UsageError: The run exists and is not to be resumed, or has no checkpoint; there is
             no such preset; the last epoch would go on beyond the steps.
         BundleError: The bundle to begin with does not load.
+        MissingExtraError: TensorBoard is asked for without TensorFlow.
     """
     fit, network = settings.fit, settings.network
     if fit.steps % min(fit.epoch_steps, fit.steps):
@@ -87,127 +87,111 @@ def check_run(settings: TrainSettings, run: Path, *, resume: bool) -> None:
             f"--steps {fit.steps} is no multiple of --epoch-steps {fit.epoch_steps}; "
             "a run ends with a whole epoch."
         )
+    if fit.tensorboard and find_spec("tensorflow") is None:
+        raise MissingExtraError("--tensorboard needs TensorFlow", "pip install tensorflow")
+    find_preset(network.preset)
     if resume:
         if not (run / CHECKPOINT).exists():
             raise UsageError(f"--resume: {run} has no checkpoint yet; delete it and begin again.")
         return
     if (run / CONFIG).exists():
         raise UsageError(f"--run {run} holds a run already; add --resume or choose another folder.")
-    find_preset(network.preset)
     if network.start:
         load_bundle(network.start)
 
 
-def compile_model(model: keras.Model, settings: TrainSettings) -> None:
-    """Give a model the optimiser, schedule and loss of the settings."""
-    fit = settings.fit
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=fit.learning_rate / 100,
-        decay_steps=max(1, fit.steps - fit.warmup_steps),
-        alpha=0.01,
-        warmup_target=fit.learning_rate,
-        warmup_steps=fit.warmup_steps,
-    )
-    model.compile(
-        optimizer=keras.optimizers.AdamW(
-            schedule,
-            weight_decay=fit.weight_decay,
-            clipnorm=fit.clip_norm,
-        ),
-        loss=SmoothedCrossentropy(fit.label_smoothing),
-        metrics=["accuracy"],
-    )
-
-
-@keras.saving.register_keras_serializable(package="liveclf")
-class SmoothedCrossentropy(keras.losses.Loss):  # type: ignore[misc]  # keras is untyped
-    """Cross-entropy of logits against integer labels, smoothed over all classes.
-
-    Source: Szegedy et al., "Rethinking the Inception Architecture", section 7.
-    """
-
-    def __init__(self, smoothing: float, name: str = "smoothed_crossentropy", **kwargs: Any):
-        """Take the share of the label that is spread, 0 to below 1."""
-        super().__init__(name=name, **kwargs)
-        self.smoothing = smoothing
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the loss of each window."""
-        log_p = keras.ops.log_softmax(y_pred)
-        labels = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
-        truth = keras.ops.one_hot(labels, y_pred.shape[-1], dtype=log_p.dtype)
-        of_label = keras.ops.sum(truth * log_p, axis=-1)
-        return -((1 - self.smoothing) * of_label + self.smoothing * keras.ops.mean(log_p, axis=-1))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds it."""
-        return {**super().get_config(), "smoothing": self.smoothing}
-
-
-class AtomicCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
-    """Save after every epoch; a crash or full disk while saving keeps the last good one."""
-
-    def __init__(self, path: Path) -> None:
-        """Take the file that always holds the last complete checkpoint."""
-        super().__init__()
-        self._path = path
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write beside it, then replace."""
-        beside = self._path.with_suffix(".new.keras")
-        try:
-            self.model.save(beside)
-            os.replace(beside, self._path)
-        except OSError as error:
-            raise TrainingError(
-                f"Checkpoint {self._path} cannot be written: {error.strerror or error}; "
-                "the run can go on from the last one with --resume."
-            ) from error
-
-
-def _begin(settings: TrainSettings, run: Path) -> tuple[keras.Model, int]:
-    """Return a new model, and the steps it has behind it."""
+def _begin(settings: TrainSettings, run: Path, material: Material, tell: Tell) -> keras.Model:
+    """Return a new model, in a run that has begun."""
+    network, classes = settings.network, material.check.classes
     keras.utils.set_random_seed(settings.fit.seed)
-    model = build_vgg16(len(CLASSES), settings.network.preset, settings.network.width)
-    if settings.network.start:
-        start_from(load_bundle(settings.network.start), model)
+    with computing_in(policy_name(settings.fit.mixed)):
+        model = build_vgg16(len(classes), network.preset, network.width)
+    if network.start:
+        new = start_from(load_bundle(network.start), model, classes)
+        if new:
+            some = ", ".join(new[:3]) + (", ..." if len(new) > 3 else "")
+            tell(
+                f"--from {network.start}: {len(new)} layers begin anew, in whole or in part, "
+                f"since its network had no such features: {some}"
+            )
     compile_model(model, settings)
     try:  # only now: wrong settings leave no run behind
         run.mkdir(parents=True, exist_ok=True)
+        material.keep(run)
         (run / CONFIG).write_text(to_toml(settings), encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"--run {run} cannot be written: {error.strerror}.") from error
-    return model, 0
+    return model
 
 
-def start_from(bundle: Bundle, model: keras.Model) -> None:
-    """Give a model the weights of a bundle.
-
-    Raises:
-        UsageError: The bundle's network has other classes or another shape.
-    """
-    if bundle.info.classes != CLASSES:
-        raise UsageError(f"--from {bundle.folder}: its classes are not those of this version.")
-    trained = keras.models.load_model(bundle.file(KERAS_FILE), compile=False)
-    if [w.shape for w in trained.weights] != [w.shape for w in model.weights]:
-        raise UsageError(
-            f"--from {bundle.folder}: it is a {bundle.info.preset} of width {bundle.info.width:g}; "
-            "train the same with --preset and --width."
-        )
-    model.set_weights(trained.get_weights())
-
-
-def _resume(run: Path) -> tuple[keras.Model, int]:
+def _resume(settings: TrainSettings, run: Path, material: Material) -> tuple[keras.Model, int]:
     """Return the model of the last checkpoint, and the steps it has behind it."""
-    checkpoint = run / CHECKPOINT
-    try:
-        model = keras.models.load_model(checkpoint)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise TrainingError(
-            f"Checkpoint {checkpoint} is damaged; begin the run again in another folder."
-        ) from error
-    if getattr(model, "optimizer", None) is None:
-        raise TrainingError(
-            f"Checkpoint {checkpoint} holds a network only, not the state of its training."
+    model = load_checkpoint(run / CHECKPOINT)
+    check_fits(model, settings, len(material.check.classes), run)
+    epoch_steps = min(settings.fit.epoch_steps, settings.fit.steps)
+    behind = int(model.optimizer.iterations)
+    if behind % epoch_steps and not may_skip_steps(model):
+        raise UsageError(
+            f"--resume: {run} was stopped at step {behind}, in the middle of an epoch, since it "
+            "did not learn; change what was said to be wrong, and begin another run."
         )
-    return model, int(model.optimizer.iterations)
+    done = math.ceil(behind / epoch_steps)
+    rows = read_history(run / HISTORY)
+    if len(rows) > done:  # the power failed between the row and the checkpoint
+        write_history(run / HISTORY, rows[:done])
+    return model, done * epoch_steps
+
+
+def _fit(
+    model: keras.Model,
+    settings: TrainSettings,
+    run: Path,
+    material: Material,
+    step: int,
+    tell: Tell,
+) -> None:
+    """Train from a step to the end."""
+    fit = settings.fit
+    epoch_steps = min(fit.epoch_steps, fit.steps)
+    check = material.check
+    n = len(check.x) - len(check.x) % replicas()  # the last batch has to divide too
+    progress, interrupt = TrainingProgress(fit.steps, fit.batch, step), Interrupt()
+    feed = Feed(material.chunks, settings.data, fit.seed, fit.batch, step)
+    supply, guard = Supply(feed), _guard(settings, material, tell)
+    with feed, progress, interrupt, supply:
+        model.fit(
+            iter(supply),
+            steps_per_epoch=epoch_steps,
+            epochs=fit.steps // epoch_steps,
+            initial_epoch=step // epoch_steps,
+            validation_data=(check.x[:n], check.y[:n].astype(np.int32)),
+            validation_batch_size=fit.batch,
+            shuffle=False,  # the feed has drawn them at random
+            verbose=0,
+            callbacks=[supply, guard, *_callbacks(settings, run, tell), progress, interrupt],
+        )
+    if guard.diagnosis is not None and fit.on_stuck == "stop":
+        raise TrainingError(
+            f"The training was stopped at step {guard.diagnosis.step}, since the network does not "
+            f"learn: {guard.diagnosis.cause}; what it came to is in {run}, and --on-stuck warn "
+            "goes on all the same."
+        )
+
+
+def _guard(settings: TrainSettings, material: Material, tell: Tell) -> StuckGuard:
+    """Return what watches whether the network learns, with windows to judge the data by."""
+    made = material.chunks(0)
+    probe = made.x.astype(np.float32), made.y.astype(np.int32)
+    return StuckGuard(probe, on_stuck=settings.fit.on_stuck, say=tell)
+
+
+def _callbacks(settings: TrainSettings, run: Path, tell: Tell) -> list[keras.callbacks.Callback]:
+    """Return what is written after an epoch, in that order."""
+    fit = settings.fit
+    written = [Log(run / HISTORY), AtomicCheckpoint(run / CHECKPOINT)]
+    if fit.patience:
+        written.append(Plateau(run, fit.patience))
+    written.append(Curves(run, tell))
+    if fit.tensorboard:
+        written.append(keras.callbacks.TensorBoard(str(run / TENSORBOARD), write_graph=False))
+    return written

@@ -1,8 +1,8 @@
 """A bundle: the folder in which a trained network travels.
 
-    bundle.json      class names, families, window, normalisation, temperatures, the
-                     training configuration, accuracies and on what, a SHA-256 of
-                     every other file and one of these fields
+    bundle.json      class names, families, window, normalisation, temperatures and
+                     thresholds, the training configuration, accuracies and on what, a
+                     SHA-256 of every other file and one of these fields
     model.keras      weights and architecture
     model.fp32.onnx  the same, for ONNX Runtime
     model.int8.onnx  quantised
@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from liveclf.config import Probability
 from liveclf.errors import BundleError
 
 FORMAT = 1
@@ -64,9 +65,15 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
         preset: Architecture.
         width: Channels over those of VGG16.
         temperature: Divisor of the logits by precision, fitted on held-out windows.
-        min_probability: Below it a label is reported as unknown; 0 for never.
+        min_probability: Below it a label is reported as unknown; 0 for never. For weights
+            that have no threshold of their own.
+        thresholds: The same by precision, fitted on held-out windows.
         training: The resolved training configuration.
+        data_sha256: Fingerprint of the windows that it was trained on; empty if not known.
+        split_seed: Of the split of a data set; None for generated windows.
+        versions: Of what it was trained and written with, by name.
         accuracy: What was measured, and on what.
+        int8_loss: Share of held-out windows that fp32 labels right, over that of int8.
         files: SHA-256 by file name.
         sha256: Of all other fields, see `fields_sha256`.
     """
@@ -85,9 +92,18 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     temperature: dict[str, float]
     min_probability: float
     training: dict[str, Any]
+    thresholds: dict[str, Probability] = {}
+    data_sha256: str = ""
+    split_seed: int | None = None
+    versions: dict[str, str] = {}
     accuracy: tuple[Accuracy, ...] = ()
+    int8_loss: float | None = None
     files: dict[str, str] = {}
     sha256: str = ""
+
+    def threshold(self, precision: str) -> float:
+        """Return the probability below which a label of these weights is unknown."""
+        return self.thresholds.get(precision, self.min_probability)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the stuck guard measures: data, network, losses; and the words for what it finds."""

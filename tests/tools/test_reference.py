@@ -1,0 +1,74 @@
+"""The two stages that make a bundle that ships, on the smallest network there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from liveclf.model.bundle import load_bundle
+from liveclf.model.engines.onnx_engine import OnnxEngine
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "reference.py"
+SMALLEST = [
+    "--steps",
+    "2",
+    "--epoch-steps",
+    "1",
+    "--batch",
+    "16",
+    "--width",
+    "0.125",
+    "--pool",
+    "1024",
+    "--heldout",
+    "512",
+]
+
+
+def reference(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)],
+        capture_output=True, text=True, timeout=240, check=False,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reference")
+    done = reference("train", "--run", folder / "run", "--out", folder / "out", *SMALLEST)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"step": 2, "of": 2}
+    return folder
+
+
+def test_what_is_left_to_finish_is_half_precision_settings_and_history(trained: Path) -> None:
+    assert {f.name for f in (trained / "out").iterdir()} == {
+        "weights.npz", "config.toml", "history.csv",
+    }  # fmt: skip
+    with np.load(trained / "out" / "weights.npz", allow_pickle=False) as halves:
+        assert {w.dtype for w in halves.values()} == {np.dtype(np.float16)}
+
+
+def test_the_second_stage_makes_a_bundle_of_them(trained: Path) -> None:
+    done = reference("finish", "--weights", trained / "out", "--bundle", trained / "bundle")
+    assert done.returncode == 0, done.stderr
+    bundle = load_bundle(str(trained / "bundle"))
+    assert bundle.info.width == 0.125
+    x = np.random.default_rng(1).standard_normal((4, 2, 1024)).astype(np.float32)
+    for precision in ("fp32", "int8"):
+        engine = OnnxEngine(bundle.file(f"model.{precision}.onnx"), precision, 4)
+        assert engine.predict(x).shape == (4, len(bundle.info.classes))
+        assert f"{precision}: " in done.stdout
+
+
+def test_flags_of_a_training_have_no_meaning_for_the_second_stage(trained: Path) -> None:
+    done = reference("finish", "--weights", "x", "--bundle", "y", "--steps", "3")
+    assert done.returncode == 2
+    assert "finish takes no --steps 3" in done.stderr

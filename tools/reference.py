@@ -1,0 +1,148 @@
+"""Make a bundle that ships, in two stages that may run on two machines.
+
+    python tools/reference.py train  --run runs/slim --out runs/slim-out [--minutes 9] [TRAINING]
+    python tools/reference.py finish --weights runs/slim-out --bundle src/liveclf/bundles/vgg16-slim
+
+`train` makes the data on all cores and trains, on whatever backend KERAS_BACKEND names: a
+GPU under JAX, or two CPU cores in whatever time there is. After `--minutes` it ends between
+two steps; the same command goes on from the last checkpoint. It leaves the weights as
+float16 (`weights.npz`), the settings and the history in `--out`, a few megabytes.
+TRAINING is any flags of `liveclf train`.
+
+`finish` needs TensorFlow and no accelerator: it builds the network from these weights,
+exports it, quantises it, fits temperatures and thresholds on held-out windows and writes
+the bundle. Then `liveclf evaluate` measures it on whatever set it was not chosen on.
+
+On a CPU training allocates and frees gigabytes in every step; with jemalloc (Debian:
+libjemalloc2), which is used where it is found, a step takes half the processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes.util
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WEIGHTS, SETTINGS = "weights.npz", "config.toml"
+KEPT = "dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always"
+
+
+def main(argv: list[str]) -> int:
+    """Run one stage."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    stages = parser.add_subparsers(dest="stage", required=True)
+    first = stages.add_parser("train", help="train and leave float16 weights")
+    first.add_argument("--run", type=Path, required=True)
+    first.add_argument("--out", type=Path, required=True)
+    first.add_argument("--minutes", type=float, default=0, help="0: as long as it takes")
+    second = stages.add_parser("finish", help="turn them into a bundle")
+    second.add_argument("--weights", type=Path, required=True, metavar="OUT")
+    second.add_argument("--bundle", type=Path, required=True)
+    arguments, training = parser.parse_known_args(argv)
+    if arguments.stage == "train":
+        return train(arguments.run, arguments.out, arguments.minutes, training)
+    if training:
+        parser.error(f"finish takes no {' '.join(training)}")
+    return finish(arguments.weights, arguments.bundle)
+
+
+def train(run: Path, out: Path, minutes: float, training: list[str]) -> int:
+    """Train, or go on, and leave what there is in `out`."""
+    with_jemalloc()
+    from liveclf.cli.messages import say
+    from liveclf.learn import BEST, CHECKPOINT, CONFIG, HISTORY
+    from liveclf.learn.checkpoint import load_checkpoint
+    from liveclf.learn.material import gather
+    from liveclf.learn.train import train as learn
+
+    resume = (run / CHECKPOINT).exists()
+    if run.exists() and not resume:
+        shutil.rmtree(run)  # broken off before its first checkpoint
+    settings = settings_of(run if resume else None, training)
+    material = gather(settings, run, say, resume=resume)
+    try:
+        with interrupted_after(minutes):
+            model = learn(settings, run, material, say, resume=resume)
+    except KeyboardInterrupt:
+        say(f"not finished: the same command goes on from {run}")
+        if not (run / CHECKPOINT).exists():
+            return 130
+        model = load_checkpoint(run / (BEST if (run / BEST).exists() else CHECKPOINT))
+    out.mkdir(parents=True, exist_ok=True)
+    halves: dict[str, Any] = {
+        f"{k:03d}": np.asarray(w).astype(np.float16) for k, w in enumerate(model.weights)
+    }
+    np.savez_compressed(out / WEIGHTS, **halves)
+    for name in (CONFIG, HISTORY):
+        shutil.copyfile(run / name, out / name)
+    print(json.dumps({"step": int(model.optimizer.iterations), "of": settings.fit.steps}))
+    return 0
+
+
+def finish(weights: Path, folder: Path) -> int:
+    """Write a bundle from the weights that `train` has left."""
+    from liveclf.cli.messages import say
+    from liveclf.config import TrainSettings, load
+    from liveclf.learn.export import check_exporter, write_bundle
+    from liveclf.learn.material import gather
+    from liveclf.model.vgg16 import build_vgg16
+
+    check_exporter()
+    settings = load(TrainSettings, weights / SETTINGS, {})
+    material = gather(settings, weights, say)
+    network = settings.network
+    model = build_vgg16(len(material.check.classes), network.preset, network.width)
+    with np.load(weights / WEIGHTS, allow_pickle=False) as halves:
+        model.set_weights([halves[key].astype(np.float32) for key in sorted(halves)])
+    info = write_bundle(model, folder, settings, material)
+    for accuracy in info.accuracy:
+        print(f"{accuracy.precision}: {accuracy.overall:.1%} on {accuracy.data}")
+    return 0
+
+
+def settings_of(run: Path | None, training: list[str]) -> Any:
+    """Return the settings of a run that goes on, or those that the flags say."""
+    from liveclf.cli.options import Parser, resolve
+    from liveclf.cli.train import add_options
+    from liveclf.config import TrainSettings, load
+    from liveclf.learn import CONFIG
+
+    if run is not None:
+        return load(TrainSettings, run / CONFIG, {})
+    parser = Parser(prog="reference.py train")
+    add_options(parser)
+    return resolve(parser.parse_args(training), TrainSettings)
+
+
+@contextmanager
+def interrupted_after(minutes: float) -> Iterator[None]:
+    """Send this process an interrupt when the time is up, which training heeds between steps."""
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def with_jemalloc() -> None:
+    """Start this program again with jemalloc, once, where it is installed."""
+    library = ctypes.util.find_library("jemalloc")
+    if library and "LD_PRELOAD" not in os.environ:
+        kept = {"LD_PRELOAD": library, "MALLOC_CONF": KEPT}
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | kept)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.exit(main(sys.argv[1:]))
