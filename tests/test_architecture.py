@@ -94,6 +94,8 @@ def test_no_file_is_named_after_nothing(name):
         "from liveclf.cli import main; main(['run', '--show-config'])",
         "from liveclf.cli import main; main(['train', '--help'])",
         "from liveclf.cli import main; main(['evaluate', '--help'])",
+        "from liveclf.cli import main; main(['synth', '--help'])",
+        "from liveclf.cli import main; main(['export', '--help'])",
     ],
 )
 def test_help_and_imports_load_nothing_heavy(start):
