@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from frontend_by_hand import matched_by_hand, spectra_by_hand
 from numpy.typing import NDArray
 
 from liveclf.errors import UsageError
@@ -21,8 +22,9 @@ COLUMN_D = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
 POOL_AFTER = [2, 4, 7, 10, 13]
 
 
-def convolutions(model: keras.Model) -> list[keras.Layer]:
-    return [layer for layer in model.layers if type(layer).__name__ in ("Conv1D", "Conv2D")]
+def convolutions(model: keras.Model, prefix: str = "") -> list[keras.Layer]:
+    """Return those over time, or with the prefix s_ those over the spectra."""
+    return [layer for layer in model.layers if layer.name.startswith(f"{prefix}conv")]
 
 
 def run(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -43,27 +45,38 @@ def small(request: pytest.FixtureRequest) -> keras.Model:
 
 def test_full_width_has_the_channels_of_vgg16(full: keras.Model) -> None:
     assert [layer.filters for layer in convolutions(full)] == COLUMN_D
+    assert [layer.filters for layer in convolutions(full, "s_")] == [c // 2 for c in COLUMN_D]
 
 
-def test_thirteen_convolutions_lie_in_blocks_of_2_2_3_3_3(small: keras.Model) -> None:
+@pytest.mark.parametrize("prefix", ["", "s_"])
+def test_thirteen_convolutions_lie_in_blocks_of_2_2_3_3_3(small: keras.Model, prefix: str) -> None:
     """Each is followed by batch normalisation, then ReLU; each block ends in a pool of two."""
-    kinds = [type(layer).__name__[:4] for layer in small.layers]
-    seen, pools = 0, []
-    for k, kind in enumerate(kinds):
-        if kind == "Conv":
-            seen += 1
-            assert kinds[k + 1 : k + 3] == ["Batc", "Acti"]
-            assert small.layers[k + 2].activation is keras.activations.relu
-            assert not small.layers[k].use_bias
-        if kind == "MaxP":
-            pools.append(seen)
-    assert seen == 13
-    assert pools == POOL_AFTER
-    assert [layer.filters for layer in convolutions(small)] == [c // 8 for c in COLUMN_D]
+    if prefix and small.name == "vgg16_classic":
+        assert not convolutions(small, prefix)
+        return
+    numbers = [layer.name.removeprefix(f"{prefix}conv") for layer in convolutions(small, prefix)]
+    assert len(numbers) == 13
+    ends = [numbers[k - 1] for k in POOL_AFTER]
+    for k, (number, channels) in enumerate(zip(numbers, COLUMN_D, strict=True)):
+        convolution, norm, relu = (
+            small.get_layer(f"{prefix}{kind}{number}") for kind in ("conv", "norm", "relu")
+        )
+        assert convolution.filters == max(8, channels // (16 if prefix else 8))
+        assert not convolution.use_bias
+        assert (norm.input, relu.input) == (convolution.output, norm.output)
+        assert relu.activation is keras.activations.relu
+        last = relu.output
+        if number in ends:
+            pool = small.get_layer(f"{prefix}pool{number[0]}")
+            assert (pool.input, pool.pool_size) == (last, (1, 2))
+            last = pool.output
+        if k < 12:
+            assert small.get_layer(f"{prefix}conv{numbers[k + 1]}").input is last
 
 
-def test_the_default_has_about_five_million_parameters(full: keras.Model) -> None:
-    assert full.count_params() == pytest.approx(5.2e6, rel=0.05)
+def test_the_default_has_about_seven_million_parameters(full: keras.Model) -> None:
+    """Five and a quarter over time, a quarter of that over the spectra, and the head."""
+    assert full.count_params() == pytest.approx(6.7e6, rel=0.05)
 
 
 def classic_parameters(width: float, n_classes: int) -> int:
@@ -118,6 +131,9 @@ def test_the_first_kernel_reaches_three_samples_to_either_side() -> None:
     stem = until(build_vgg16(3, "vgg16", SMALL), "conv1_1")
     x = np.zeros((1, 2, 1024), np.float32)
     x[0, 0, 500] = 1
+    kernel = stem.get_layer("conv1_1").get_weights()[0]
+    kernel[:, :, 2:] = 0  # of the window as it came: the matched filter reaches everywhere
+    stem.get_layer("conv1_1").set_weights([kernel])
     touched = np.flatnonzero(np.abs(run(stem, x)[0, 0]).max(axis=1))
     assert touched.tolist() == list(range(497, 504))
 
@@ -186,31 +202,44 @@ def test_pooling_is_mean_and_standard_deviation_over_time() -> None:
 # ---------------------------------------------------------------- a second implementation
 
 
-def by_hand(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Run the network in plain NumPy, rows apart where I and Q are no channels."""
-    weights: dict[str, list[Any]] = {
-        layer.name: [np.asarray(w, np.float64) for w in layer.get_weights()]
-        for layer in model.layers
-    }
-    joint = weights["conv1_1"][0].shape[2] == 2  # I and Q are channels
-    # (n, rows, time, channels)
-    a = x.transpose(0, 2, 1)[:, None] if joint else x[:, :, :, None]
-    a = a.astype(np.float64)
-    done = 0
+Weights = dict[str, list[Any]]
+
+
+def convolved(a: Any, weights: Weights, prefix: str = "") -> Any:
+    """Run thirteen convolutions and five pools over (n, rows, time, channels)."""
     for block, n_convolutions in enumerate((2, 2, 3, 3, 3), 1):
         for c in range(1, n_convolutions + 1):
-            kernel = weights[f"conv{block}_{c}"][0].reshape(-1, a.shape[3], COLUMN_D[done] // 8)
+            kernel = weights[f"{prefix}conv{block}_{c}"][0][0]  # (reach, in, out)
             reach = len(kernel) // 2
             padded = np.pad(a, ((0, 0), (0, 0), (reach, reach), (0, 0)))
             length = a.shape[2]
             a = sum(padded[:, :, k : k + length] @ kernel[k] for k in range(len(kernel)))
-            gamma, beta, mean, variance = weights[f"norm{block}_{c}"]
+            gamma, beta, mean, variance = weights[f"{prefix}norm{block}_{c}"]
             a = np.maximum(gamma * (a - mean) / np.sqrt(variance + 1e-3) + beta, 0)
-            done += 1
         a = np.maximum(a[:, :, 0::2], a[:, :, 1::2])
-    if joint:
-        a = np.concatenate([a[:, 0].mean(axis=1), np.sqrt(a[:, 0].var(axis=1) + 1e-5)], axis=1)
-    a = a.reshape(len(x), -1)
+    return a
+
+
+def by_hand(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Run the network in plain NumPy, rows apart where I and Q are no channels."""
+    weights: Weights = {
+        layer.name: [np.asarray(w, np.float64) for w in layer.get_weights()]
+        for layer in model.layers
+    }
+    if "s_conv1_1" not in weights:
+        a = convolved(x[:, :, :, None].astype(np.float64), weights).reshape(len(x), -1)
+    else:
+        y = matched_by_hand(x)
+        both = np.concatenate([x, y], axis=1).transpose(0, 2, 1)[:, None]
+        a = convolved(both, weights)[:, 0]
+        s = convolved(spectra_by_hand(x, y)[:, None], weights, "s_")[:, 0]
+        a = np.concatenate(
+            [
+                *(a.mean(axis=1), np.sqrt(a.var(axis=1) + 1e-5)),
+                *(s.mean(axis=1), np.sqrt(s.var(axis=1) + 1e-5), s.max(axis=1)),
+            ],
+            axis=1,
+        )
     for name in ("dense1", "dense2"):
         if name in weights:
             a = np.maximum(a @ weights[name][0] + weights[name][1], 0)

@@ -10,6 +10,7 @@ from liveclf.signals.channel import (
     add_noise,
     carrier_phase,
     digitise,
+    half_width,
     multipath,
     propagate,
     receiver_filter,
@@ -65,26 +66,49 @@ def test_propagation_of_silence_is_silence() -> None:
     assert np.all(propagate(np.zeros((20, WORK), np.complex64), rng()) == 0)
 
 
-def test_carrier_offsets_are_small_for_half_and_up_to_a_tenth_of_the_rate_for_the_rest() -> None:
-    y = propagate(np.ones((1000, WORK), np.complex64), rng())
-    turn = np.sum(y[:, 1:] * y[:, :-1].conj(), axis=1)
-    offset = np.abs(np.angle(turn)) / (2 * np.pi)
-    assert offset.max() < 0.102
-    assert offset.max() > 0.095
-    assert np.mean(offset < 0.004) == pytest.approx(0.5 + 0.5 * 0.04, abs=0.05)
+@pytest.mark.parametrize(
+    ("room", "furthest"), [(0.02, 0.1), (0.1, 0.1), (0.17, 0.17), (0.25, 0.25), (0.5, 0.25)]
+)
+def test_carrier_offsets_are_small_for_half_and_as_far_as_there_is_room_for_the_rest(
+    room: float, furthest: float
+) -> None:
+    cycles = carrier_phase(rng(), np.full(1000, room))
+    offset = np.abs(cycles[:, -1] - cycles[:, 0]) / (WINDOW - 1)
+    assert offset.max() < furthest + 0.002
+    assert offset.max() > 0.95 * furthest
+    assert np.mean(offset < 0.004) == pytest.approx(0.5 + 0.5 * 0.004 / furthest, abs=0.05)
     wide = offset[offset > 0.01]
-    assert np.mean(wide > 0.055) == pytest.approx(0.5, abs=0.07)  # evenly spread
+    assert np.mean(wide > 0.5 * (0.01 + furthest)) == pytest.approx(0.5, abs=0.07)  # evenly
+
+
+@pytest.mark.parametrize("edge", [0.05, 0.2, 0.4])
+def test_the_half_width_is_where_the_power_ends(edge: float) -> None:
+    """Of noise that is filtered hard, 99 % lies within 99 % of its band."""
+    spectrum = np.fft.fft(white(rng(), (50, WORK)), axis=1)
+    spectrum[:, np.abs(np.fft.fftfreq(WORK)) > edge] = 0
+    assert half_width(spectrum) == pytest.approx(np.full(50, 0.99 * edge), rel=0.03)
+
+
+def test_noise_of_the_receiver_meets_no_paths() -> None:
+    """Without paths only edges are filtered: the middle of the band stays flat."""
+    x = np.zeros((300, WORK), np.complex64)
+    x[:, WORK // 2] = 1
+    y = propagate(x, rng(), paths=False)
+    spectrum = np.abs(np.fft.fft(y, axis=1))
+    middle = np.abs(np.fft.fftfreq(WINDOW)) < 0.1
+    assert np.max(spectrum[:, middle].std(axis=1) / spectrum[:, middle].mean(axis=1)) < 0.05
+    assert np.std(np.abs(propagate(x, rng())).max(axis=1)) > 0.01  # with them it is not
 
 
 def test_the_carrier_starts_at_any_phase() -> None:
-    start = np.exp(2j * np.pi * carrier_phase(rng(), 2000)[:, 0])
+    start = np.exp(2j * np.pi * carrier_phase(rng(), np.full(2000, 0.1))[:, 0])
     assert abs(start.mean()) < 0.06
     assert abs((start**2).mean()) < 0.06
 
 
 def test_phase_noise_is_a_slow_walk_that_some_windows_have() -> None:
     """With offset and drift taken off, the rest wanders by a fraction of a turn."""
-    cycles = carrier_phase(rng(), 1000)
+    cycles = carrier_phase(rng(), np.full(1000, 0.1))
     t = np.arange(WINDOW)
     rest = cycles - np.polynomial.polynomial.polyval(
         t, np.polynomial.polynomial.polyfit(t, cycles.T, 2)

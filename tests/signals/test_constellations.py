@@ -7,7 +7,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from liveclf.signals.classes import CLASSES, FAMILY_OF, RADIOML_2018_CLASSES
+from liveclf.signals.classes import (
+    CLASSES,
+    FAMILY_OF,
+    OTHER_CLASSES,
+    RADIOML_2018_CLASSES,
+)
 from liveclf.signals.constellations import CONSTELLATIONS, Points
 
 ORDERS = {
@@ -29,6 +34,8 @@ ORDERS = {
     "128QAM": 128,
     "256QAM": 256,
     "OQPSK": 4,
+    "4PAM": 4,
+    "8PAM": 8,
 }
 
 # ETSI EN 302 307-1, 5.4.3 and 5.4.4; EN 302 307-2, 5.4.5 and 5.4.6: (points, radius over the
@@ -231,11 +238,24 @@ def test_the_classes_keep_the_true_order_of_radioml() -> None:
     ]
     assert list(RADIOML_2018_CLASSES) == names
     assert list(CLASSES[:24]) == names
-    assert set(CONSTELLATIONS) == set(ORDERS) <= set(CLASSES)
+    assert set(CONSTELLATIONS) == set(ORDERS) <= {*CLASSES, *OTHER_CLASSES}
+    assert not set(CLASSES) & set(OTHER_CLASSES)
+
+
+@pytest.mark.parametrize(("name", "order"), [("4PAM", 4), ("8PAM", 8)])
+def test_pam_is_bipolar_where_ask_is_unipolar(name: str, order: int) -> None:
+    """What torchsig calls ASK: even steps on both sides of zero, so that no carrier is left."""
+    points = draw(name)
+    assert np.all(points.imag == 0)
+    assert np.diff(points.real) == pytest.approx(
+        np.full(order - 1, np.ptp(points.real) / (order - 1))
+    )
+    assert np.mean(points) == pytest.approx(0, abs=1e-12)
+    assert abs(np.mean(draw(f"{order}ASK"))) > 0.7
 
 
 def test_every_class_has_the_family_its_name_suggests() -> None:
-    for name, family in FAMILY_OF.items():
+    for name, family in {**FAMILY_OF, **OTHER_CLASSES}.items():
         stem = name.split("-")[0].lstrip("0123456789")
         irregular = {"OOK": "ASK", "OQPSK": "PSK", "BPSK": "PSK", "QPSK": "PSK", "GMSK": "FSK"}
-        assert family == {**irregular, "LoRa": "CSS"}.get(stem, stem), name
+        assert family == {**irregular, "LoRa": "CSS", "PAM": "ASK"}.get(stem, stem), name

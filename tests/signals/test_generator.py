@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from liveclf.signals.classes import CLASSES
+from liveclf.signals.classes import CLASSES, OTHER_CLASSES
 from liveclf.signals.generator import CHUNK, MODULATORS, Labelled, make_chunk, to_rows
 
 SNR_DB = (-6.0, 30.0)
@@ -93,7 +93,16 @@ def test_bare_carriers_show_the_snr_they_are_labelled_with() -> None:
 
 
 def test_all_classes_have_a_modulator_and_no_others_do() -> None:
-    assert set(MODULATORS) == set(CLASSES)
+    assert set(MODULATORS) == {*CLASSES, *OTHER_CLASSES}
+
+
+def test_only_the_classes_asked_for_are_made_and_labelled_by_their_place() -> None:
+    made = make_chunk(1, 0, (30.0, 30.0), ("CW", "noise"))
+    assert np.bincount(made.y).tolist() == [CHUNK // 2, CHUNK // 2]
+    power = np.abs(np.fft.fft(made.x[:, 0] + 1j * made.x[:, 1], axis=1)) ** 2
+    strongest = power.max(axis=1) / power.sum(axis=1)
+    assert np.median(strongest[made.y == 0]) > 0.3  # a line
+    assert strongest[made.y == 1].max() < 0.05
 
 
 def test_rows_are_i_and_q() -> None:

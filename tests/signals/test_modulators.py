@@ -215,12 +215,14 @@ def near_levels(f: NDArray[np.float64], order: int) -> NDArray[np.bool_]:
 @pytest.mark.parametrize(("name", "order"), [("2FSK", 2), ("4FSK", 4)])
 def test_unfiltered_fsk_keys_evenly_spaced_frequencies(name: str, order: int) -> None:
     """About half are unfiltered; these sit on 2 or 4 frequencies, symmetrical about zero."""
-    keyed = [f for f in hertz(fsk(name, rng(), 40, 8192)) if near_levels(f, order).mean() > 0.99]
+    made = hertz(fsk(name, rng(), 40, 32768))
+    keyed = [f for f in made if near_levels(f, order).mean() > 0.99]
     assert 10 <= len(keyed) <= 30
     for f in keyed:
         levels = np.linspace(f.min(), f.max(), order)
         used = [np.mean(np.abs(f - level) < 3e-5) for level in levels]
-        assert min(used) > 0.5 / order
+        # As often as each other, but for line codes, of which one level may have a fifth.
+        assert min(used) > (0.5 / order if order == 4 else 0.15)
         assert f.max() == pytest.approx(-f.min(), abs=3e-5)
         assert f.max() <= 0.4 + 1e-5
 

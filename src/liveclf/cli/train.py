@@ -79,13 +79,17 @@ def _work(settings: TrainSettings, run: Path, *, resume: bool, exports: bool) ->
     from liveclf.learn.train import train
 
     check = heldout(settings.data, settings.fit.seed)
-    model = train(settings, run, check, resume=resume)
+    model = train(settings, run, check, resume=resume, tell=_tell)
     if not exports:
         return
     info = write_bundle(model, run / "bundle", settings, check)
     for accuracy in info.accuracy:
         print(f"{accuracy.precision}: {accuracy.overall:.1%} on {accuracy.data}")
     print(f"{run / 'bundle'}")
+
+
+def _tell(sentence: str) -> None:
+    say(f"liveclf: {sentence}")
 
 
 def _settings_of(arguments: argparse.Namespace) -> TrainSettings:

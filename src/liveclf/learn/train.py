@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,20 @@ from liveclf.learn import CHECKPOINT, CONFIG, HISTORY
 from liveclf.learn.feed import Feed
 from liveclf.learn.interrupt import Interrupt
 from liveclf.learn.progress import TrainingProgress
-from liveclf.model.bundle import KERAS_FILE, Bundle, load_bundle
+from liveclf.learn.start import start_from
+from liveclf.model.bundle import load_bundle
 from liveclf.model.vgg16 import build_vgg16, find_preset
 from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import Labelled
 
 
 def train(
-    settings: TrainSettings, run: Path, check: Labelled, *, resume: bool = False
+    settings: TrainSettings,
+    run: Path,
+    check: Labelled,
+    *,
+    resume: bool = False,
+    tell: Callable[[str], None] = print,
 ) -> keras.Model:
     """Train, or go on with a run.
 
@@ -36,6 +43,7 @@ def train(
         run: Folder of the run.
         check: Windows to validate on after every epoch.
         resume: Go on from the run's last checkpoint.
+        tell: Takes what the user should know, a sentence.
 
     Returns:
         The trained network.
@@ -46,7 +54,7 @@ def train(
         TrainingError: The checkpoint cannot be read.
     """
     check_run(settings, run, resume=resume)
-    model, first_step = _resume(run) if resume else _begin(settings, run)
+    model, first_step = _resume(run) if resume else _begin(settings, run, tell)
     fit = settings.fit
     if first_step >= fit.steps:
         return model
@@ -165,12 +173,20 @@ class AtomicCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras
             ) from error
 
 
-def _begin(settings: TrainSettings, run: Path) -> tuple[keras.Model, int]:
+def _begin(
+    settings: TrainSettings, run: Path, tell: Callable[[str], None]
+) -> tuple[keras.Model, int]:
     """Return a new model, and the steps it has behind it."""
     keras.utils.set_random_seed(settings.fit.seed)
     model = build_vgg16(len(CLASSES), settings.network.preset, settings.network.width)
     if settings.network.start:
-        start_from(load_bundle(settings.network.start), model)
+        new = start_from(load_bundle(settings.network.start), model, CLASSES)
+        if new:
+            some = ", ".join(new[:3]) + (", ..." if len(new) > 3 else "")
+            tell(
+                f"--from {settings.network.start}: {len(new)} layers begin anew, in whole or in "
+                f"part, since its network had no such features: {some}"
+            )
     compile_model(model, settings)
     try:  # only now: wrong settings leave no run behind
         run.mkdir(parents=True, exist_ok=True)
@@ -178,23 +194,6 @@ def _begin(settings: TrainSettings, run: Path) -> tuple[keras.Model, int]:
     except OSError as error:
         raise TrainingError(f"--run {run} cannot be written: {error.strerror}.") from error
     return model, 0
-
-
-def start_from(bundle: Bundle, model: keras.Model) -> None:
-    """Give a model the weights of a bundle.
-
-    Raises:
-        UsageError: The bundle's network has other classes or another shape.
-    """
-    if bundle.info.classes != CLASSES:
-        raise UsageError(f"--from {bundle.folder}: its classes are not those of this version.")
-    trained = keras.models.load_model(bundle.file(KERAS_FILE), compile=False)
-    if [w.shape for w in trained.weights] != [w.shape for w in model.weights]:
-        raise UsageError(
-            f"--from {bundle.folder}: it is a {bundle.info.preset} of width {bundle.info.width:g}; "
-            "train the same with --preset and --width."
-        )
-    model.set_weights(trained.get_weights())
 
 
 def _resume(run: Path) -> tuple[keras.Model, int]:

@@ -24,6 +24,7 @@ from keras import layers, ops
 
 from liveclf.errors import UsageError
 from liveclf.model.bundle import WINDOW_SAMPLES
+from liveclf.model.frontend import MatchedFilter, PowerSpectra
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
@@ -39,6 +40,8 @@ class Preset:
         dense: Units of the dense layers before the logits.
         pooled: Mean and standard deviation over time, instead of Flatten.
         width: Channels over those of `BLOCKS`.
+        spectral_width: Channels of a second set of convolutions, over the spectra of the
+            window, relative to those of the first; 0 for none.
     """
 
     joint_stem: bool
@@ -46,12 +49,13 @@ class Preset:
     dense: tuple[int, ...]
     pooled: bool
     width: float
+    spectral_width: float = 0.0
 
 
 PRESETS: dict[str, Preset] = {
     "vgg16-classic": Preset(False, 3, (4096, 4096), pooled=False, width=1.0),
-    "vgg16": Preset(True, 7, (256,), pooled=True, width=1.0),
-    "vgg16-slim": Preset(True, 7, (256,), pooled=True, width=0.25),
+    "vgg16": Preset(True, 7, (256,), True, 1.0, spectral_width=0.5),
+    "vgg16-slim": Preset(True, 7, (256,), True, 0.25, spectral_width=0.5),
 }
 
 
@@ -104,11 +108,39 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     scale = kind.width if width is None else width
     inputs = keras.Input((2, WINDOW_SAMPLES), name="iq")
     if kind.joint_stem:
-        x = layers.Permute((2, 1), name="time_first")(inputs)
-        x = layers.Reshape((1, WINDOW_SAMPLES, 2), name="two_channels")(x)  # (n, 1, 1024, 2)
+        both = layers.Concatenate(axis=1, name="both")(
+            [inputs, MatchedFilter(name="matched")(inputs)]
+        )
+        x = layers.Permute((2, 1), name="time_first")(both)
+        x = layers.Reshape((1, WINDOW_SAMPLES, 4), name="channels")(x)  # (n, 1, 1024, 4)
     else:
         x = layers.Reshape((2, WINDOW_SAMPLES, 1), name="one_channel")(inputs)  # (n, 2, 1024, 1)
-    kernel = kind.stem_kernel
+    x = _convolutions(x, scale, kind.stem_kernel)
+    x = MeanStd(name="mean_std")(x) if kind.pooled else layers.Flatten(name="flatten")(x)
+    if kind.joint_stem:
+        lines = PowerSpectra(name="spectra")(both)  # (n, 1, 1024, 6)
+        lines = _convolutions(lines, scale * kind.spectral_width, 3, "s_")
+        strongest = layers.GlobalMaxPooling2D(name="s_max")(lines)
+        x = layers.Concatenate(name="features")([x, MeanStd(name="s_mean_std")(lines), strongest])
+    for d, units in enumerate(kind.dense, 1):
+        units = units if kind.pooled else _channels(units, scale)
+        dense = {"activation": "relu", "kernel_initializer": "he_normal", "name": f"dense{d}"}
+        x = layers.Dense(units, **dense)(x)
+    # float32 whatever the policy: a half-precision logit costs calibration.
+    logits = layers.Dense(n_classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name=preset.replace("-", "_"))
+
+
+def _convolutions(x: Any, scale: float, first_kernel: int, prefix: str = "") -> Any:
+    """Append the thirteen convolutions and five poolings.
+
+    Args:
+        x: Shape (n, rows, samples, channels).
+        scale: Channels over those of `BLOCKS`.
+        first_kernel: Length of the first kernel, samples.
+        prefix: Of the names of the layers.
+    """
+    kernel = first_kernel
     for b, block in enumerate(BLOCKS, 1):
         for c, filters in enumerate(block, 1):
             x = layers.Conv2D(
@@ -117,20 +149,13 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
                 padding="same",
                 use_bias=False,
                 kernel_initializer="he_normal",
-                name=f"conv{b}_{c}",
+                name=f"{prefix}conv{b}_{c}",
             )(x)
-            x = layers.BatchNormalization(momentum=0.9, name=f"norm{b}_{c}")(x)
-            x = layers.Activation("relu", name=f"relu{b}_{c}")(x)
+            x = layers.BatchNormalization(momentum=0.9, name=f"{prefix}norm{b}_{c}")(x)
+            x = layers.Activation("relu", name=f"{prefix}relu{b}_{c}")(x)
             kernel = 3
-        x = layers.MaxPooling2D((1, 2), name=f"pool{b}")(x)
-    x = MeanStd(name="mean_std")(x) if kind.pooled else layers.Flatten(name="flatten")(x)
-    for d, units in enumerate(kind.dense, 1):
-        units = units if kind.pooled else _channels(units, scale)
-        dense = {"activation": "relu", "kernel_initializer": "he_normal", "name": f"dense{d}"}
-        x = layers.Dense(units, **dense)(x)
-    # float32 whatever the policy: a half-precision logit costs calibration.
-    logits = layers.Dense(n_classes, dtype="float32", name="logits")(x)
-    return keras.Model(inputs, logits, name=preset.replace("-", "_"))
+        x = layers.MaxPooling2D((1, 2), name=f"{prefix}pool{b}")(x)
+    return x
 
 
 def _channels(full: int, width: float) -> int:

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.signals.audio import audio
-from liveclf.signals.linear import WORK, ComplexArray, draw_sps, phasor
+from liveclf.signals.line_codes import line_coded
+from liveclf.signals.linear import (
+    SLOWEST_SPS,
+    WORK,
+    ComplexArray,
+    draw_sps,
+    longest_run,
+    phasor,
+)
 
 
 def fm(rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
@@ -26,7 +34,9 @@ def fsk(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> Comp
     """Frequency shift keying with continuous phase.
 
     GMSK: modulation index 0.5, Gaussian filter of BT 0.2 to 0.5 (GSM 0.3, GNU Radio
-    0.35). 2FSK and 4FSK: index 0.25 to 4, unfiltered or Gaussian of BT 0.5 to 1.
+    0.35). 2FSK and 4FSK: index 0.2 to 2.5 or, keyed slowly, any deviation that fits the
+    band; unfiltered or Gaussian of BT 0.5 to 1. Half of what is keyed slowly with two
+    tones is in a line code.
 
     Returns:
         Shape (n, length) complex64, unit power.
@@ -36,14 +46,20 @@ def fsk(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> Comp
     if name == "GMSK":
         index, bt = np.full(n, 0.5), rng.uniform(0.2, 0.5, n)
     else:
-        slow = rng.random(n) < 0.3  # telemetry keys slowly against its deviation
-        sps = np.where(slow, draw_sps(rng, n, 64), np.maximum(sps, 2.0 if order == 2 else 2.5))
-        high = np.where(slow, 8.0, 2.5) / (order - 1)
-        low = 0.3 if order == 2 else 0.2
-        index = low * (np.maximum(high, 2 * low) / low) ** rng.random(n)
+        slow = rng.random(n) < 0.4  # telemetry keys slowly against its deviation
+        sps = np.maximum(sps, 2.0 if order == 2 else 2.5)
+        low, high = (0.3, 2.5) if order == 2 else (0.2, 0.9)
+        index = low * (high / low) ** rng.random(n)
+        sps = np.where(slow, draw_sps(rng, n, SLOWEST_SPS, 4.0), sps)
+        deviation = np.exp(rng.uniform(np.log(0.01), np.log(0.4), n))  # of the outer tones
+        index = np.where(slow, np.maximum(2 * deviation * sps / (order - 1), low), index)
         bt = np.where(rng.random(n) < 0.5, rng.uniform(0.5, 1.0, n), np.inf)
+        bt[(index > 0.4) & (index < 0.6) & (order == 2)] = np.inf  # else it were GMSK
     index = np.minimum(index, 0.8 * sps / (order - 1))  # outer tones within +-0.4 of the rate
     levels = 2 * rng.integers(order, size=(n, length)) - (order - 1)
+    if name == "2FSK":
+        for row in np.flatnonzero(slow & (rng.random(n) < 0.5)):
+            levels[row] = 2 * line_coded(rng, length, longest_run(sps[row])) - 1
     position = (np.arange(length)[None, :] / sps[:, None] + rng.random((n, 1))).astype(int)
     keyed = np.take_along_axis(levels, position, axis=1) * (index / (2 * sps))[:, None]
     return _from_frequency(_gaussian(keyed, bt / sps))

@@ -6,9 +6,12 @@ draws which.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from liveclf.signals.fading import fading_paths
 from liveclf.signals.linear import WORK, ComplexArray, phasor
 from liveclf.signals.others import white
 
@@ -16,25 +19,29 @@ WINDOW = 1024
 _CUT = (WORK - WINDOW) // 2  # edges where a non-periodic signal wraps around
 
 
-def propagate(x: ComplexArray, rng: np.random.Generator) -> ComplexArray:
-    """Multipath, receiver filter, carrier offset, phase noise; cut to the window.
+def propagate(x: ComplexArray, rng: np.random.Generator, *, paths: bool = True) -> ComplexArray:
+    """Multipath, fading, receiver filter, carrier offset, phase noise; cut to the window.
 
-    Half the windows have one path, two thirds a flat receiver.
+    Two windows of five have one path that does not change, two thirds a flat receiver.
 
     Args:
         x: Shape (n, WORK) complex64.
         rng: Source of all randomness.
+        paths: There may be several, and they may fade; False for what the receiver
+            itself makes.
 
     Returns:
         Shape (n, WINDOW) complex64, unit mean power per row.
     """
     spectrum = np.fft.fft(x, axis=1)
-    selective = rng.random(len(x)) < 0.5
+    kind = rng.random(len(x))
+    selective, fading = (kind < 0.35) & paths, (kind > 0.75) & paths
     spectrum[selective] *= multipath(rng, int(selective.sum()))
     filtered = rng.random(len(x)) < 0.33
     spectrum[filtered] *= receiver_filter(rng, int(filtered.sum()))
-    y = np.fft.ifft(spectrum, axis=1)[:, _CUT : _CUT + WINDOW]
-    y *= phasor(carrier_phase(rng, len(x)))
+    y = np.fft.ifft(spectrum, axis=1)
+    y[fading] = fading_paths(spectrum[fading], rng)
+    y = y[:, _CUT : _CUT + WINDOW] * phasor(carrier_phase(rng, 0.5 - half_width(spectrum)))
     power = np.mean(np.abs(y) ** 2, axis=1, keepdims=True)
     scaled: ComplexArray = (y / np.sqrt(np.maximum(power, 1e-12))).astype(np.complex64)
     return scaled
@@ -73,18 +80,42 @@ def receiver_filter(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
     return response.astype(np.float32)
 
 
-def carrier_phase(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+def half_width(spectrum: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how far from 0 the frequencies of 99 % of the power lie.
+
+    Args:
+        spectrum: Shape (n, length), in the order of `np.fft.fftfreq`.
+
+    Returns:
+        Shape (n,), cycles per sample, up to 0.5.
+    """
+    f = np.abs(np.fft.fftfreq(spectrum.shape[1]))
+    order = np.argsort(f, kind="stable")
+    power = np.abs(spectrum[:, order]) ** 2
+    share = np.cumsum(power, axis=1)
+    beyond: NDArray[np.float64] = f[order][np.argmax(share >= 0.99 * share[:, -1:], axis=1)]
+    return beyond
+
+
+def carrier_phase(rng: np.random.Generator, room: NDArray[np.float64]) -> NDArray[np.float64]:
     """Phase over a window: random start, offset, drift, and phase noise.
 
     Half the offsets are within 0.1 % of the rate (a receiver that locked), the others
-    within 10 %.
+    as far as there is room, 10 % at least and 25 % at most.
+
+    Args:
+        rng: Source of all randomness.
+        room: How far each signal can be moved before it leaves the band, shape (n,),
+            cycles per sample.
 
     Returns:
         Shape (n, WINDOW) float64, cycles.
     """
+    n = len(room)
     t = np.arange(WINDOW)[None, :]
     locked = rng.random((n, 1)) < 0.5
-    offset = np.where(locked, rng.normal(0, 1e-3, (n, 1)), rng.uniform(-0.1, 0.1, (n, 1)))
+    wide = np.clip(room, 0.1, 0.25)[:, None] * rng.uniform(-1, 1, (n, 1))
+    offset = np.where(locked, rng.normal(0, 1e-3, (n, 1)), wide)
     drift = rng.normal(0, 2e-7, (n, 1))
     cycles = rng.random((n, 1)) + (offset + drift * t) * t
     noisy = rng.random(n) < 0.3

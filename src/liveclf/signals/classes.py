@@ -41,4 +41,8 @@ FAMILY_OF: dict[str, str] = {
 }
 
 CLASSES: tuple[str, ...] = tuple(FAMILY_OF)
+
+# What can be made, but is not among the classes of the default bundle: bipolar ASK, kept
+# apart from RadioML's unipolar kind.
+OTHER_CLASSES: dict[str, str] = {"4PAM": "ASK", "8PAM": "ASK"}
 RADIOML_2018_CLASSES: tuple[str, ...] = CLASSES[:24]

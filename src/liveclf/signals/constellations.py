@@ -35,6 +35,11 @@ def diagonal_psk(order: int, rng: np.random.Generator) -> Points:
     return points
 
 
+def pam(order: int, rng: np.random.Generator) -> Points:
+    """Bipolar amplitude levels, what other collections call ASK: no carrier remains."""
+    return _unit_power((2.0 * np.arange(order) - (order - 1)).astype(np.complex128))
+
+
 def qam(order: int, rng: np.random.Generator) -> Points:
     """Square grid of odd integers; 32 and 128 are crosses.
 
@@ -119,6 +124,8 @@ CONSTELLATIONS: dict[str, tuple[Callable[[int, np.random.Generator], Points], in
     "128QAM": (qam, 128),
     "256QAM": (qam, 256),
     "OQPSK": (diagonal_psk, 4),
+    "4PAM": (pam, 4),
+    "8PAM": (pam, 8),
 }
 
 

@@ -1,4 +1,6 @@
-"""Labelled windows, endlessly: class -> modulator -> channel -> noise -> digitiser.
+"""Labelled windows, endlessly.
+
+    class -> modulator -> channel -> burst -> noise and neighbours -> digitiser
 
 Work comes in chunks, each with a seed of its own, so that the data is the same for
 any number of processes.
@@ -6,9 +8,10 @@ any number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,7 @@ from liveclf.signals.classes import CLASSES
 from liveclf.signals.constellations import CONSTELLATIONS
 from liveclf.signals.linear import ComplexArray, linear
 from liveclf.signals.others import carrier, ofdm, receiver_noise
+from liveclf.signals.surroundings import NEVER_BURST, burst, neighbours
 
 CHUNK = 1024  # windows per seed
 
@@ -44,37 +48,42 @@ class Labelled:
 
     Attributes:
         x: Shape (n, 2, 1024) float16; row 0 is I, row 1 is Q; unit mean power.
-        y: Index into `CLASSES`, shape (n,) uint8.
-        snr_db: Signal over noise across the sampled band, shape (n,) float32; means
-            nothing for the class noise.
+        y: Index into the classes, shape (n,), an integer type.
+        snr_db: Signal over noise across the sampled band and the whole window, shape (n,)
+            float32, NaN where unknown; means nothing for the class noise.
     """
 
     x: NDArray[np.float16]
-    y: NDArray[np.uint8]
+    y: NDArray[Any]
     snr_db: FloatArray
 
 
-def make_chunk(seed: int, index: int, snr_db: tuple[float, float]) -> Labelled:
+def make_chunk(
+    seed: int, index: int, snr_db: tuple[float, float], classes: Sequence[str] = CLASSES
+) -> Labelled:
     """Make chunk number `index` of the endless data set `seed`.
 
     Args:
         seed: Which data set.
         index: Which chunk of it.
         snr_db: Lowest and highest SNR; drawn uniformly in between.
+        classes: Keys of `MODULATORS`; what `y` indexes.
 
     Returns:
         `CHUNK` windows, classes equally often, shuffled.
     """
     rng = np.random.default_rng([seed, index])
-    y = rng.permutation(np.arange(CHUNK) + rng.integers(len(CLASSES))) % len(CLASSES)
+    y = rng.permutation(np.arange(CHUNK) + rng.integers(len(classes))) % len(classes)
     snr = rng.uniform(*snr_db, CHUNK)
     clean = np.empty((CHUNK, 1024), np.complex64)
-    for k, name in enumerate(CLASSES):
+    for k, name in enumerate(classes):
         rows = np.flatnonzero(y == k)
-        clean[rows] = propagate(MODULATORS[name](rng, len(rows)), rng)
-    noisy = add_noise(clean, snr, rng)
-    told = np.where(y == CLASSES.index("noise"), -np.inf, snr)
-    x, _ = unit_power(to_rows(digitise(noisy, told, rng)))
+        made = MODULATORS[name](rng, len(rows))
+        received = propagate(made, rng, paths=name != "noise")
+        clean[rows] = received if name in NEVER_BURST else burst(received, rng)
+    noise = np.array([name == "noise" for name in classes])[y]
+    noisy = neighbours(add_noise(clean, snr, rng), ~noise, rng)
+    x, _ = unit_power(to_rows(digitise(noisy, np.where(noise, -np.inf, snr), rng)))
     return Labelled(x.astype(np.float16), y.astype(np.uint8), snr.astype(np.float32))
 
 

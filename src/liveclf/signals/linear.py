@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.signals.constellations import CONSTELLATIONS
+from liveclf.signals.line_codes import line_coded
 
+SLOWEST_SPS = 128.0  # of OOK and FSK: remote controls and telemetry key slowly
 WORK = 2048  # samples made per window; the middle is cut out after the channel
 ComplexArray = NDArray[np.complex64]
 
@@ -30,9 +32,16 @@ def phasor(cycles: NDArray[np.floating[Any]]) -> ComplexArray:
     return out
 
 
-def draw_sps(rng: np.random.Generator, n: int, high: float = 16.0) -> NDArray[np.float64]:
-    """Draw samples per symbol, log-uniform from 2 to `high`, shape (n,)."""
-    return np.exp(rng.uniform(np.log(2), np.log(high), n))
+def draw_sps(
+    rng: np.random.Generator, n: int, high: float = 16.0, low: float = 2.0
+) -> NDArray[np.float64]:
+    """Draw samples per symbol, log-uniform from `low` to `high`, shape (n,)."""
+    return np.exp(rng.uniform(np.log(low), np.log(high), n))
+
+
+def longest_run(sps: float) -> int:
+    """Return how many symbols may be alike so that a window shows a change."""
+    return max(2, int(0.4 * WORK / 2 / sps))
 
 
 def root_raised_cosine(f: NDArray[np.float64], rolloff: float) -> NDArray[np.float64]:
@@ -48,30 +57,40 @@ def root_raised_cosine(f: NDArray[np.float64], rolloff: float) -> NDArray[np.flo
     return np.cos(np.pi / 2 * np.clip(edge, 0, 1))
 
 
-def linear(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
-    """Modulate random symbols.
+def linear(
+    name: str,
+    rng: np.random.Generator,
+    n: int,
+    length: int = WORK,
+    sps: tuple[float, float] = (2.0, 16.0),
+) -> ComplexArray:
+    """Modulate random symbols; on-off keying also bits in a line code, slowly.
 
     Args:
         name: A key of `CONSTELLATIONS`.
         rng: Source of all randomness.
         n: Signals.
         length: Samples of each.
+        sps: Fewest and most samples per symbol.
 
     Returns:
         Shape (n, length) complex64, mean power about 1, symbol rate and pulse of each
         drawn: RRC (roll-off 0.1 to 0.5), raised cosine, or rectangular.
     """
     make, order = CONSTELLATIONS[name]
-    # Remote controls key slowly: on-off keying is also made at up to 64 samples a symbol.
-    slow = (rng.random(n) < 0.3) if name == "OOK" else np.zeros(n, bool)
-    sps = np.where(slow, draw_sps(rng, n, 64), draw_sps(rng, n))
+    remote = (rng.random(n) < 0.5) if name == "OOK" else np.zeros(n, bool)
+    drawn = np.where(remote, draw_sps(rng, n, SLOWEST_SPS), draw_sps(rng, n, sps[1], sps[0]))
     kind = rng.random(n)
     out = np.empty((n, length), np.complex64)
     for row in range(n):
-        n_symbols = round(length / sps[row])
-        symbols = make(order, rng)[rng.integers(order, size=n_symbols)]
+        n_symbols = round(length / drawn[row])
+        if remote[row]:
+            keys = line_coded(rng, n_symbols, longest_run(drawn[row]))
+        else:
+            keys = rng.integers(order, size=n_symbols)
+        symbols = make(order, rng)[keys]
         staggered = name == "OQPSK"
-        if kind[row] < (0.4 if name == "OOK" else 0.15):
+        if kind[row] < (0.8 if remote[row] else 0.15):
             out[row] = _rectangular(symbols, length, rng.random(), staggered)
         else:
             rolloff = rng.uniform(0.1, 0.5)

@@ -49,7 +49,7 @@ def carrier(rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArra
 def receiver_noise(rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
     """Noise without a signal: white, or gently coloured, with a weak spike or spurs.
 
-    The tones are at least 20 dB below the noise: above that the class is CW.
+    The tones are together at least 20 dB below the noise: above that the class is CW.
 
     Returns:
         Shape (n, length) complex64, mean power about 1.
@@ -62,7 +62,7 @@ def receiver_noise(rng: np.random.Generator, n: int, length: int = WORK) -> Comp
     coloured = np.fft.ifft(np.fft.fft(noise, axis=1) * tilt, axis=1)
     coloured /= np.sqrt(np.mean(np.abs(coloured) ** 2, axis=1, keepdims=True))
     for _ in range(2):
-        level_db = rng.uniform(-45, -22, (n, 1))
+        level_db = rng.uniform(-48, -23.5, (n, 1))
         where = np.where(rng.random((n, 1)) < 0.5, 0.0, rng.uniform(-0.5, 0.5, (n, 1)))
         present = rng.random((n, 1)) < 0.4
         tone = phasor(where * np.arange(length) + rng.random((n, 1)))

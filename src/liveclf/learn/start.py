@@ -1,0 +1,77 @@
+"""Begin a training with the weights of a bundle, also where the network has grown since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from liveclf.errors import UsageError
+from liveclf.model.bundle import KERAS_FILE, Bundle
+from liveclf.records import FloatArray
+
+# Of their initial values, for the features that a layer has gained: what the network has
+# learned goes on nearly undisturbed, and the new features still get a gradient.
+_NEW_ROWS = 0.3
+
+
+def start_from(bundle: Bundle, model: keras.Model, classes: Sequence[str]) -> list[str]:
+    """Give a model the weights of a bundle, layer by layer, by their names.
+
+    A layer that the bundle lacks stays as it is. A dense layer or a convolution that sees
+    more features than it did takes the bundle's weights for the first of them: new ones are
+    appended.
+
+    Args:
+        bundle: Where the weights come from.
+        model: Untrained; left as it is if anything does not fit.
+        classes: Names of its logits.
+
+    Returns:
+        Names of the layers that begin new, in whole or in part.
+
+    Raises:
+        UsageError: The bundle's network has other classes or another shape.
+    """
+    if bundle.info.classes != tuple(classes):
+        raise UsageError(f"--from {bundle.folder}: its classes are not those of this training.")
+    trained = keras.models.load_model(bundle.file(KERAS_FILE), compile=False)
+    learned = {layer.name: layer.get_weights() for layer in trained.layers if layer.weights}
+    mine = {layer.name: layer for layer in model.layers if layer.weights}
+    begun = {name: _fitted(layer, learned.get(name)) for name, layer in mine.items()}
+    if learned.keys() - mine.keys() or None in begun.values():
+        raise UsageError(
+            f"--from {bundle.folder}: it is a {bundle.info.preset} of width {bundle.info.width:g}; "
+            "train the same with --preset and --width."
+        )
+    new = [
+        n
+        for n, layer in mine.items()
+        if _shapes(layer.get_weights()) != _shapes(learned.get(n, []))
+    ]
+    for name, weights in begun.items():
+        mine[name].set_weights(weights)
+    return new
+
+
+def _fitted(layer: Any, learned: list[FloatArray] | None) -> list[FloatArray] | None:
+    """Return the weights that a layer begins with; None if the learned ones do not fit it."""
+    own = layer.get_weights()
+    if learned is None:
+        return list(own)
+    if _shapes(own) == _shapes(learned):
+        return learned
+    if not isinstance(layer, keras.layers.Dense | keras.layers.Conv2D) or len(own) != len(learned):
+        return None
+    # Both kernels end in (..., features in, features out).
+    (kernel, *_), (taken, *others) = own, learned
+    known = taken.shape[-2]
+    if kernel.shape[-2] <= known or _shapes([kernel[..., :known, :], *own[1:]]) != _shapes(learned):
+        return None
+    return [np.concatenate([taken, _NEW_ROWS * kernel[..., known:, :]], axis=-2), *others]
+
+
+def _shapes(weights: Sequence[FloatArray]) -> list[tuple[int, ...]]:
+    return [w.shape for w in weights]
