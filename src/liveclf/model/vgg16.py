@@ -118,10 +118,12 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     x = _convolutions(x, scale, kind.stem_kernel)
     x = MeanStd(name="mean_std")(x) if kind.pooled else layers.Flatten(name="flatten")(x)
     if kind.joint_stem:
-        lines = PowerSpectra(name="spectra")(both)  # (n, 1, 1024, 6)
-        lines = _convolutions(lines, scale * kind.spectral_width, 3, "s_")
-        strongest = layers.GlobalMaxPooling2D(name="s_max")(lines)
-        x = layers.Concatenate(name="features")([x, MeanStd(name="s_mean_std")(lines), strongest])
+        spectra = PowerSpectra(name="spectra")(both)  # (n, 1, 1024, 6)
+        s = _convolutions(spectra, scale * kind.spectral_width, 3, "s_")
+        statistics = [MeanStd(name="s_mean_std")(s), layers.GlobalMaxPooling2D(name="s_max")(s)]
+        # The height of the tallest line of each says the order of a PSK by itself.
+        heights = layers.GlobalMaxPooling2D(name="heights")(spectra)
+        x = layers.Concatenate(name="features")([x, *statistics, heights])
     for d, units in enumerate(kind.dense, 1):
         units = units if kind.pooled else _channels(units, scale)
         dense = {"activation": "relu", "kernel_initializer": "he_normal", "name": f"dense{d}"}
