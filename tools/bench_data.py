@@ -52,7 +52,12 @@ def main() -> None:
     parser.add_argument("--most-workers", type=int, default=cores(), metavar="N")
     parser.add_argument("--profile", action="store_true", help="where the time is spent")
     parser.add_argument("--train", action="store_true", help="measure the wait of training, too")
-    parser.add_argument("--steps", type=int, default=300, help="of training that are measured")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=300,
+        help="of training that are measured; 150 use up what is made ahead",
+    )
     arguments = parser.parse_args()
     console = Console()
     _rate(CLASSES)  # the first call is slower

@@ -2,10 +2,11 @@
 
     python tools/seed_question.py [--width 0.125] [--steps 500] [--parts a,b,c] [--out DIR]
 
-Prints three tables: (a) the network as posted on three ASK classes, one line a seed, with
-what the stuck guard said; (b) our recipe on the same windows; (c) the posted network with
-one thing changed at a time, and our recipe with one thing taken away. With --out also
-`stuck.json` and `stuck.png`. `--full-size-steps N` makes N steps as posted at width 1.
+Prints three tables: (a) the network as posted on three ASK classes, with what the stuck
+guard said; (b) our recipe on the same windows; (c) the posted network with one thing
+changed at a time, and our recipe with one thing taken away. A line is a recipe, a column
+holds a number for each seed. With --out also
+`stuck.json` and `stuck.png`, of all parts that were run with it. `--full-size-steps N` makes N steps as posted at width 1.
 
 Windows: OOK, 4ASK and 8ASK (unipolar) of the package's generator, 2 to 16 samples per
 symbol (OOK to 64), any carrier phase, no offset and no fading, white noise at 0 to 30 dB;
@@ -21,7 +22,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stde
 import keras
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from seed_recipes import (
     CHANGED,
     CLASSES,
@@ -43,6 +43,7 @@ from seed_recipes import (
     make_windows,
     prepared,
 )
+from seed_report import GOOD_DB, Result, draw, table_of
 
 from liveclf.config import FitSettings, TrainSettings
 from liveclf.learn.as_posted import train_as_posted
@@ -50,40 +51,8 @@ from liveclf.learn.guard import StuckGuard
 from liveclf.learn.optimiser import compile_model
 from liveclf.model.vgg16 import build_vgg16
 
-GOOD_DB = 10.0  # accuracy is that at this SNR and above
-CHECKS = (200, 300, 500)
-AVERAGED = 25  # steps: what "loss at step N" is the mean of, up to N
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a run.
-
-    Attributes:
-        name: Of the recipe.
-        seed: Of weights and order.
-        parameters: Of the network.
-        losses: Of each step.
-        accuracy: On held-out windows at `GOOD_DB` and above.
-        causes: What the guard found, the likeliest first; none if it was silent.
-        spoke_at: Step at which it did, 0 if never.
-        seconds: The run took.
-    """
-
-    name: str
-    seed: int
-    parameters: int
-    losses: list[float]
-    accuracy: float
-    causes: list[str]
-    spoke_at: int
-    seconds: float
-
-    def loss_at(self, step: int) -> float:
-        """Mean of the losses just before a step, NaN if it was not reached."""
-        if step > len(self.losses):
-            return float("nan")
-        return float(np.mean(self.losses[max(0, step - AVERAGED) : step]))
+CHECKS = (200, 300, 500)  # the guard's own
+MARKS = (100, 300, 500)  # steps at which the issue asks for the loss
 
 
 def main() -> None:
@@ -93,8 +62,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--windows", type=int, default=16000, help="to train on")
-    parser.add_argument("--seeds", default="1,2,3", help="of part a; the first is that of b, c")
-    parser.add_argument("--parts", default="a,b,c")
+    parser.add_argument("--seeds", default="1,2,3", help="of weights and order")
+    parser.add_argument("--parts", default="a,b,c", help="a, b, and c or changed, taken")
     parser.add_argument("--full-size-steps", type=int, default=0)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -103,21 +72,31 @@ def main() -> None:
     lab = Lab(arguments.width, arguments.steps, arguments.batch, arguments.windows)
     results: dict[str, list[Result]] = {}
     if "a" in parts:
-        results["a"] = lab.rows("(a) as posted", [partial(lab.as_posted, seed) for seed in seeds])
+        results["a"] = lab.runs("(a) as posted", [lab.as_posted], seeds)
     if "b" in parts:
-        results["b"] = lab.rows("(b) vgg16-classic, our recipe", [partial(lab.ours, seeds[0])])
-    if "c" in parts:
-        for title, recipes in (("changed", CHANGED), ("taken", TAKEN)):
-            runs = [partial(lab.run, recipe, seeds[0]) for recipe in recipes]
-            results[title] = lab.rows(f"(c) one thing {title}", runs)
+        results["b"] = lab.runs("(b) vgg16-classic, our recipe", [lab.ours], seeds)
+    for title, recipes in (("changed", CHANGED), ("taken", TAKEN)):
+        if "c" in parts or title in parts:
+            runs = [partial(lab.run, recipe) for recipe in recipes]
+            results[title] = lab.runs(f"(c) one thing {title}", runs, seeds)
     if arguments.full_size_steps:
         full = Lab(1.0, arguments.full_size_steps, arguments.batch, arguments.windows)
-        results["full"] = full.rows("as posted, full size", [partial(full.run, POSTED, seeds[0])])
+        runs = [partial(full.run, POSTED)]
+        results["full"] = full.runs("as posted, full size", runs, seeds[:1])
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        held = {part: [asdict(result) for result in of] for part, of in results.items()}
-        (arguments.out / "stuck.json").write_text(json.dumps(held), encoding="utf-8")
-        draw(results, arguments.out / "stuck.png")
+        keep(results, arguments.out)
+
+
+def keep(results: dict[str, list[Result]], folder: Path) -> None:
+    """Write results beside those of other parts that are there already, and draw all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "stuck.json"
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        results = {part: [Result(**one) for one in of] for part, of in before.items()} | results
+    held = {part: [asdict(result) for result in of] for part, of in results.items()}
+    path.write_text(json.dumps(held), encoding="utf-8")
+    draw(results, folder / "stuck.png")
 
 
 class Lab:
@@ -128,29 +107,17 @@ class Lab:
         self._train = make_windows(n_windows, seed=1)
         self._test = make_windows(3000, seed=2)
 
-    def rows(self, title: str, runs: Sequence[Callable[[], Result]]) -> list[Result]:
-        """Run, and print a table as it grows."""
-        marks = [step for step in (100, 300, 500) if step < self._steps] + [self._steps]
-        marks = sorted(set(marks))
-        table = Table("", "seed", "parameters", *(f"loss at {m}" for m in marks), title=title)
-        for column in (f"right at {GOOD_DB:g} dB and above", "guard", "seconds"):
-            table.add_column(column)
+    def runs(
+        self, title: str, of_seed: Sequence[Callable[[int], Result]], seeds: Sequence[int]
+    ) -> list[Result]:
+        """Run each for every seed, and print a table."""
         results = []
-        for run in runs:
-            result = run()
-            results.append(result)
-            said = f"step {result.spoke_at}: {', '.join(result.causes)}" if result.causes else "-"
-            table.add_row(
-                result.name,
-                str(result.seed),
-                f"{result.parameters:,}",
-                *(f"{result.loss_at(mark):.4f}" for mark in marks),
-                f"{result.accuracy:.1%}",
-                said,
-                f"{result.seconds:.0f}",
-            )
-            keras.backend.clear_session()
-        Console(width=160).print(table)
+        for run in of_seed:
+            for seed in seeds:
+                results.append(run(seed))
+                keras.backend.clear_session()
+        marks = sorted({step for step in MARKS if step < self._steps} | {self._steps})
+        Console(width=170).print(table_of(title, results, marks))
         return results
 
     def as_posted(self, seed: int) -> Result:
@@ -161,7 +128,7 @@ class Lab:
         with tempfile.TemporaryDirectory() as folder:
             posted = train_as_posted(
                 stored, one_hot, seed=seed, width=self._width, steps_limit=self._steps,
-                batch=self._batch, out=Path(folder), on_stuck="warn",
+                batch=self._batch, out=Path(folder), on_stuck="warn", say=_nothing,
             )  # fmt: skip
         test = prepared(self._test, POSTED)[..., None]
         return self._result("as posted", seed, posted.model, test, posted.guard, began_s)
@@ -191,8 +158,8 @@ class Lab:
     def _fit(self, name: str, seed: int, model: keras.Model, recipe: Recipe) -> Result:
         began_s = time.perf_counter()
         x = prepared(self._train, recipe)
-        checks = [step for step in CHECKS if step <= self._steps] or [self._steps]
-        guard = StuckGuard((x, self._train.y), on_stuck="warn", check_steps=checks)
+        checks = sorted({step for step in CHECKS if step < self._steps} | {self._steps})
+        guard = StuckGuard((x, self._train.y), on_stuck="warn", check_steps=checks, say=_nothing)
         rng = np.random.default_rng(seed)
 
         def batches() -> Any:
@@ -200,7 +167,10 @@ class Lab:
                 rows = rng.integers(len(x), size=self._batch)
                 yield x[rows], self._train.y[rows]
 
-        model.fit(batches(), steps_per_epoch=self._steps, callbacks=[guard], verbose=0)
+        model.jit_compile = False  # compiling takes longer than it saves here
+        model.fit(
+            batches(), steps_per_epoch=self._steps, callbacks=[guard], verbose=0, shuffle=False
+        )
         return self._result(name, seed, model, prepared(self._test, recipe), guard, began_s)
 
     def _result(
@@ -221,29 +191,8 @@ class Lab:
         )
 
 
-def draw(results: dict[str, list[Result]], path: Path) -> None:
-    """Draw the losses, smoothed, one panel a table of the ablation."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    panels = [
-        ("the posted network, one thing changed", ("a", "changed")),
-        ("our recipe, one thing taken away", ("b", "taken")),
-    ]
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
-    for axis, (title, parts) in zip(axes, panels, strict=True):
-        for result in (result for part in parts for result in results.get(part, [])):
-            kernel = np.ones(AVERAGED) / AVERAGED
-            smooth = np.convolve(result.losses, kernel, "valid")
-            axis.plot(np.arange(len(smooth)) + AVERAGED, smooth, label=result.name, lw=1.2)
-        axis.axhline(np.log(len(CLASSES)), color="black", lw=0.6, ls=":")
-        axis.set(title=title, xlabel="step", ylim=(0, 1.4))
-        axis.legend(fontsize=7, loc="lower left")
-    axes[0].set_ylabel(f"training loss, mean of {AVERAGED} steps; dotted: ln 3")
-    figure.tight_layout()
-    figure.savefig(path, dpi=80)
+def _nothing(_: str) -> None:
+    """Say nothing: the causes are in the table."""
 
 
 if __name__ == "__main__":

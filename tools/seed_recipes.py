@@ -52,6 +52,7 @@ class Recipe:
 
 POSTED = Recipe()
 CHANGED = (
+    POSTED,
     replace(POSTED, name="axis: transposed", transposed=True),
     replace(POSTED, name="he_normal", initializer="he_normal"),
     replace(POSTED, name="learning rate 1e-4", learning_rate=1e-4),

@@ -224,6 +224,7 @@ class FitSettings(Section, frozen=True):
     mixed: Annotated[str, option("half precision where it does no harm: auto (on a GPU), on or off", "--mixed", metavar="NAME")] = "auto"
     tensorboard: Annotated[bool, option("logs for TensorBoard in the folder of the run", "--tensorboard")] = False
     error_share: Annotated[float, option("how often a label may be wrong on held-out windows; improbable ones become 'unknown'", "--error-share", metavar="S", ge=0, le=1)] = 0.2
+    noise_share: Annotated[float, option("how often noise alone may get another label in the bundle, whatever that costs signals like it; 1: as it was trained", "--noise-share", metavar="S", ge=0, le=1)] = 0.005
     on_stuck: Annotated[str, option("when the network does not learn: stop or warn", "--on-stuck", metavar="NAME")] = "stop"
 
     def __post_init__(self) -> None:

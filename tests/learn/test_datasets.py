@@ -307,3 +307,14 @@ def test_a_file_of_20_gb_takes_a_few_hundred_megabytes(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 400
+
+
+def test_a_set_of_one_class_is_one_hot_in_a_single_column(tmp_path: Path) -> None:
+    """As `liveclf synth --classes-only noise` writes it."""
+    x = np.random.default_rng(1).standard_normal((8, 1024, 2)).astype(np.float32)
+    with h5py.File(tmp_path / "noise.hdf5", "w") as file:
+        file["X"], file["Y"] = x, np.ones((8, 1), np.int64)
+        file.attrs["classes"] = '["noise"]'
+    data = open_dataset(tmp_path / "noise.hdf5")
+    assert data.classes == ("noise",)
+    assert data.y.tolist() == [0] * 8

@@ -249,6 +249,7 @@ def test_labels_that_are_shuffled_are_named_though_a_network_learns_them_by_hear
     fit = Fit(network(), x, y, epochs=10, validation_data=others)
     assert fit.guard.losses[-1] < 0.9  # it did
     assert fit.causes == [diagnosis.UNRELATED]
+    assert fit.said[-1].startswith("This training learns by heart: loss 0.")
 
 
 @pytest.mark.parametrize(
@@ -265,6 +266,14 @@ def test_data_that_nothing_can_learn_from_end_it_at_once(
     fit = Fit(network(), *spoil(*windows()))
     assert fit.causes[0] == cause
     assert fit.steps == 1  # Keras asks after a step
+    assert len(fit.said) == 1
+    assert fit.said[0].startswith("This training cannot learn its 3 classes.")
+
+
+def test_told_to_warn_of_such_data_it_says_so_and_no_more() -> None:
+    x, y = windows()
+    fit = Fit(network(), np.full_like(x, 0.5), y, on_stuck="warn")
+    assert fit.steps == 100
     assert len(fit.said) == 1
 
 
@@ -498,9 +507,11 @@ def test_a_probe_reads_a_file_in_order_and_counts_every_label() -> None:
 
     label = np.repeat([0, 1, 2, 2], 1250)
     probe = draw(Ordered(), np.eye(3)[label], 3)
-    assert len(probe.x) == 1024
+    assert len(probe.x) == 4096
     assert probe.count.tolist() == [1250, 1250, 2500]
     assert np.array_equal(label[probe.x[:, 0, 0].astype(int)], probe.label)
+    few = label[probe.few()[:, 0, 0].astype(int)]
+    assert np.bincount(few).tolist() == pytest.approx([32, 32, 64], abs=4)
 
 
 def test_simple_features_tell_labels_that_go_with_the_input_from_others() -> None:

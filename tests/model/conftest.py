@@ -22,7 +22,8 @@ from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import make_chunk
 
 SETTINGS = TrainSettings(
-    network=NetworkSettings(preset="vgg16-slim", width=0.125), fit=FitSettings(steps=77)
+    network=NetworkSettings(preset="vgg16-slim", width=0.125),
+    fit=FitSettings(steps=77, noise_share=1),
 )
 
 

@@ -54,6 +54,7 @@ def draw_curves(rows: list[Row], picture: Path) -> None:
         for name, label in ((key, "training"), (f"val_{key}", "held out")):
             axes.plot(epochs, [row[name] for row in rows], ".-", label=label)
         axes.set(xlabel="epoch", ylabel=key)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     with writing(picture, "Picture") as beside:

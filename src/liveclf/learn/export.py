@@ -22,6 +22,7 @@ from liveclf.errors import MissingExtraError, TrainingError
 from liveclf.learn.calibrate import fit_temperature, fit_threshold
 from liveclf.learn.evaluate import TruthSet, predict, score
 from liveclf.learn.material import Material
+from liveclf.learn.noise import NOISE, favour_noise, noise_windows
 from liveclf.learn.quantise import quantise
 from liveclf.model.bundle import (
     FORMAT,
@@ -73,6 +74,11 @@ def write_bundle(
     # Built anew: without optimiser and loss, and in float32 whatever it was trained in.
     bare = build_vgg16(len(check.classes), network.preset, network.width)
     bare.set_weights(model.get_weights())
+    noise_bias = 0.0
+    if material.data is None and NOISE in check.classes and settings.fit.noise_share < 1:
+        data, noise = settings.data, check.classes.index(NOISE)
+        windows = noise_windows(settings.fit.seed, (data.snr_min_db, data.snr_max_db))
+        noise_bias = favour_noise(bare, windows, noise, settings.fit.noise_share)
     _write_networks(bare, folder, material)
     families = {name: FAMILY_OF.get(name, name) for name in check.classes}
     fitted = {
@@ -100,6 +106,7 @@ def write_bundle(
         split_seed=settings.fit.seed if material.split is not None else None,
         versions=_versions(),
         accuracy=tuple(fit.accuracy for fit in fitted.values()),
+        noise_bias=round(noise_bias, 4),
         int8_loss=round(right["fp32"] - right["int8"], 4),
     )
     return write_info(folder, info)

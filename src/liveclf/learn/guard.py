@@ -25,9 +25,10 @@ from liveclf.learn.stuck import diagnosis
 from liveclf.learn.stuck.diagnosis import Diagnosis, Finding
 from liveclf.learn.stuck.look import Look, Observer, network_findings, suspicion
 from liveclf.learn.stuck.monitors import ABBREVIATIONS, warn_of_monitors
-from liveclf.learn.stuck.probe import INPUTS, count_classes, draw, noise_for
+from liveclf.learn.stuck.probe import Probe, count_classes, draw, noise_for
 from liveclf.learn.stuck.progress import Progress, accuracy_of, uninformed_loss
 from liveclf.learn.stuck.relation import relation
+from liveclf.records import FloatArray
 
 __all__ = ["StuckGuard", "warn_of_monitors"]
 
@@ -68,7 +69,7 @@ class StuckGuard(keras.callbacks.Callback):  # type: ignore[misc]  # keras is un
         """Begin to watch with the next `fit`.
 
         Args:
-            probe: (x, y) as for `fit`, best the whole training set: at most 1024 rows of it
+            probe: (x, y) as for `fit`, best the whole training set: at most 4096 rows of it
                 are drawn. Without it inputs and labels cannot be judged, labels are taken
                 for balanced, and the layers are tried with noise.
             on_stuck: "stop" ends the training, "warn" only says it.
@@ -97,6 +98,8 @@ class StuckGuard(keras.callbacks.Callback):  # type: ignore[misc]  # keras is un
         self._due = [self._steps[0] // 2, *self._steps]
         self._step = self._epoch_start = 0
         self._validated: float | None = None
+        self._probe: Probe | None = None
+        self._inputs: FloatArray | None = None
 
     @property
     def losses(self) -> list[float]:
@@ -116,7 +119,7 @@ class StuckGuard(keras.callbacks.Callback):  # type: ignore[misc]  # keras is un
             return
         for note in self.notes:
             self._say(f"Before the first step, {note}")
-        self._inputs = self._probe.x[:INPUTS] if self._probe else noise_for(self.model)
+        self._inputs = self._probe.few() if self._probe else noise_for(self.model)
         if self._inputs is not None:
             self._observer = Observer(self.model)
             self._look()

@@ -38,7 +38,8 @@ def read_labels(path: Path, file: Any, n: int) -> tuple[NDArray[np.int32], int |
             f"Data set {path}: Y of shape {labels.shape} {labels.dtype} does not label {n} "
             "windows; store it one-hot (N, classes), or as the index of the class, (N,)."
         )
-    is_one_hot = len(labels.shape) == 2 and labels.shape[1] != 1
+    # A column of ones is the one-hot of a single class.
+    is_one_hot = len(labels.shape) == 2 and (labels.shape[1] != 1 or bool(np.all(labels[:] == 1)))
     decode = _from_one_hot if is_one_hot else _from_indices
     y = np.empty(n, np.int32)
     for start in range(0, n, _SLICE_ROWS):

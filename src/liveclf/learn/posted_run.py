@@ -67,6 +67,7 @@ def run_as_posted(settings: TrainSettings, run: Path, tell: Tell) -> AsPosted:
         steps_limit=fit.steps,
         out=run,
         on_stuck=fit.on_stuck,
+        say=tell,
     )
     _keep(done.history, run, tell)
     if done.guard.diagnosis is not None and fit.on_stuck == "stop":

@@ -73,6 +73,8 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
         split_seed: Of the split of a data set; None for generated windows.
         versions: Of what it was trained and written with, by name.
         accuracy: What was measured, and on what.
+        noise_bias: What was added to the logit of noise after training, so that noise alone
+            seldom gets another label.
         int8_loss: Share of held-out windows that fp32 labels right, over that of int8.
         files: SHA-256 by file name.
         sha256: Of all other fields, see `fields_sha256`.
@@ -97,6 +99,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     split_seed: int | None = None
     versions: dict[str, str] = {}
     accuracy: tuple[Accuracy, ...] = ()
+    noise_bias: float = 0.0
     int8_loss: float | None = None
     files: dict[str, str] = {}
     sha256: str = ""

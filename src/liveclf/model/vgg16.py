@@ -111,22 +111,27 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     scale = kind.width if width is None else width
     inputs = keras.Input((2, WINDOW_SAMPLES), name="iq")
     if kind.joint_stem:
-        both = layers.Concatenate(axis=1, name="both")(
-            [inputs, MatchedFilter(name="matched")(inputs)]
-        )
+        # float32 like the statistics below: half precision overflows in powers of a burst.
+        matched = MatchedFilter(dtype="float32", name="matched")(inputs)
+        both = layers.Concatenate(axis=1, dtype="float32", name="both")([inputs, matched])
         x = layers.Permute((2, 1), name="time_first")(both)
         x = layers.Reshape((1, WINDOW_SAMPLES, 4), name="channels")(x)  # (n, 1, 1024, 4)
     else:
         x = layers.Reshape((2, WINDOW_SAMPLES, 1), name="one_channel")(inputs)  # (n, 2, 1024, 1)
     x = _convolutions(x, scale, kind.stem_kernel)
-    x = MeanStd(name="mean_std")(x) if kind.pooled else layers.Flatten(name="flatten")(x)
+    x = (
+        MeanStd(dtype="float32", name="mean_std")(x)
+        if kind.pooled
+        else layers.Flatten(name="flatten")(x)
+    )
     if kind.joint_stem:
-        spectra = PowerSpectra(name="spectra")(both)  # (n, 1, 1024, 6)
+        spectra = PowerSpectra(dtype="float32", name="spectra")(both)  # (n, 1, 1024, 6)
         s = _convolutions(spectra, scale * kind.spectral_width, 3, "s_")
-        statistics = [MeanStd(name="s_mean_std")(s), layers.GlobalMaxPooling2D(name="s_max")(s)]
+        statistics = MeanStd(dtype="float32", name="s_mean_std")(s)
+        strongest = layers.GlobalMaxPooling2D(name="s_max")(s)
         # The height of the tallest line of each says the order of a PSK by itself.
         heights = layers.GlobalMaxPooling2D(name="heights")(spectra)
-        x = layers.Concatenate(name="features")([x, *statistics, heights])
+        x = layers.Concatenate(name="features")([x, statistics, strongest, heights])
     for d, units in enumerate(kind.dense, 1):
         units = units if kind.pooled else _channels(units, scale)
         dense = {"activation": "relu", "kernel_initializer": "he_normal", "name": f"dense{d}"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_BY_HEART = 0.99  # of the uninformed loss: below that nobody is stuck
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -51,13 +53,18 @@ class Diagnosis:
 
     def __str__(self) -> str:
         """Write it for a person: the loss, then each finding."""
-        if self.step:
+        at = f"loss {self.loss:.4f} at step {self.step}"
+        if not self.step:
+            head = f"This training cannot learn its {self.n_classes} classes."
+        elif self.loss < _BY_HEART * self.uninformed:
             head = (
-                f"This training is stuck: loss {self.loss:.4f} at step {self.step}, where one "
-                f"answer for every input gets {self.uninformed:.4f} ({self.n_classes} classes)."
+                f"This training learns by heart: {at}, but validated it is no better than a guess."
             )
         else:
-            head = f"This training cannot learn its {self.n_classes} classes."
+            head = (
+                f"This training is stuck: {at}, where one answer for every input gets "
+                f"{self.uninformed:.4f} ({self.n_classes} classes)."
+            )
         numbered = [f"{k}. {finding}" for k, finding in enumerate(self.findings, 1)]
         return "\n  ".join([head, *numbered])
 

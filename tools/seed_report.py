@@ -1,0 +1,98 @@
+"""Tables and picture of `seed_question.py`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+from seed_recipes import CLASSES
+
+GOOD_DB = 10.0  # accuracy is that at this SNR and above
+AVERAGED = 25  # steps: what "loss at step N" is the mean of, up to N
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run.
+
+    Attributes:
+        name: Of the recipe.
+        seed: Of weights and order.
+        parameters: Of the network.
+        losses: Of each step.
+        accuracy: On held-out windows at `GOOD_DB` and above.
+        causes: What the guard found, the likeliest first; none if it was silent.
+        spoke_at: Step at which it did, 0 if never.
+        seconds: The run took.
+    """
+
+    name: str
+    seed: int
+    parameters: int
+    losses: list[float]
+    accuracy: float
+    causes: list[str]
+    spoke_at: int
+    seconds: float
+
+    def loss_at(self, step: int) -> float:
+        """Mean of the losses just before a step, NaN if it was not reached."""
+        if step > len(self.losses):
+            return float("nan")
+        return float(np.mean(self.losses[max(0, step - AVERAGED) : step]))
+
+
+def table_of(title: str, results: Sequence[Result], marks: Sequence[int]) -> Table:
+    """Lay results out, a line a recipe, each column with the values of all seeds."""
+    table = Table("", "parameters", *(f"loss at {mark}" for mark in marks), title=title)
+    for column in (f"right at {GOOD_DB:g} dB and above", "the guard spoke", "seconds"):
+        table.add_column(column)
+    for name in dict.fromkeys(result.name for result in results):
+        of_name = [result for result in results if result.name == name]
+        causes = Counter(", ".join(result.causes) for result in of_name if result.causes)
+        said = "; ".join(f"{n} of {len(of_name)}: {cause}" for cause, n in causes.items())
+        table.add_row(
+            name,
+            f"{of_name[0].parameters:,}",
+            *("  ".join(f"{result.loss_at(mark):.4f}" for result in of_name) for mark in marks),
+            "  ".join(f"{result.accuracy:.1%}" for result in of_name),
+            said or "-",
+            f"{sum(result.seconds for result in of_name):.0f}",
+        )
+    return table
+
+
+def draw(results: dict[str, list[Result]], path: Path) -> None:
+    """Draw the losses, smoothed, a line for each seed, a panel for each table of (c)."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    panels = [
+        ("the posted network, one thing changed", ("changed",)),
+        ("our recipe, one thing taken away", ("b", "taken")),
+    ]
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), sharey=True)
+    for axis, (title, parts) in zip(axes, panels, strict=True):
+        shown = [result for part in parts for result in results.get(part, [])]
+        names = list(dict.fromkeys(result.name for result in shown))
+        for result in shown:
+            kernel = np.ones(AVERAGED) / AVERAGED
+            smooth = np.convolve(result.losses, kernel, "valid")
+            k = names.index(result.name)
+            label = result.name if result.seed == shown[0].seed else None
+            color = "black" if k == 0 else f"C{k - 1}"
+            at = np.arange(len(smooth)) + AVERAGED
+            axis.plot(at, smooth, label=label, lw=2 if k == 0 else 1, color=color)
+        axis.axhline(np.log(len(CLASSES)), color="grey", lw=0.6, ls=":")
+        axis.set(title=title, xlabel="step", ylim=(0, 1.6))
+        if shown:
+            axis.legend(fontsize=7, loc="lower left")
+    axes[0].set_ylabel(f"training loss, mean of {AVERAGED} steps; dotted: ln 3")
+    figure.tight_layout()
+    figure.savefig(path, dpi=75)
