@@ -5,8 +5,8 @@
 Prints three tables: (a) the network as posted on three ASK classes, with what the stuck
 guard said; (b) our recipe on the same windows; (c) the posted network with one thing
 changed at a time, and our recipe with one thing taken away. A line is a recipe, a column
-holds a number for each seed. With --out also
-`stuck.json` and `stuck.png`, of all parts that were run with it. `--full-size-steps N` makes N steps as posted at width 1.
+holds a number for each seed. With --out also `stuck.json` and `stuck.png`, of all parts
+that were run with it. `--full-size-steps N` makes N steps as posted at width 1.
 
 Windows: OOK, 4ASK and 8ASK (unipolar) of the package's generator, 2 to 16 samples per
 symbol (OOK to 64), any carrier phase, no offset and no fading, white noise at 0 to 30 dB;

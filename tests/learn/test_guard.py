@@ -236,10 +236,10 @@ def test_weights_that_do_not_change_are_named_with_the_learning_rate(how: str) -
 
 
 def test_labels_that_are_shuffled_are_named() -> None:
-    x, y = windows(4000)
-    fit = Fit(network(), x, np.random.default_rng(1).permutation(y), epochs=2)
+    x, y = windows(3200)
+    fit = Fit(network(), x, np.random.default_rng(1).permutation(y))
     assert fit.causes == [diagnosis.UNRELATED]
-    assert fit.steps in (100, 160, 220, 280)
+    assert fit.steps in (100, 160)  # the second if the loss had not yet come down
 
 
 def test_labels_that_are_shuffled_are_named_though_a_network_learns_them_by_heart() -> None:
@@ -314,18 +314,16 @@ def test_a_loss_that_is_not_finite_ends_it_at_that_step() -> None:
 
 def test_it_leaves_the_training_as_it_is() -> None:
     """The weights are the same to the bit with and without it."""
-    x, y = windows()
-    guarded = Fit(network(), x, y)
-    keras.utils.set_random_seed(3)
+    x, y = windows(800)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     models = [network(), network()]
     models[1].set_weights(models[0].get_weights())
     for k, model in enumerate(models):
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        watching = [StuckGuard((x, y), check_steps=CHECKS)] * k
+        model.compile("adam", loss, jit_compile=False)
+        watching = [StuckGuard((x, y), check_steps=(20, 30, 50))] * k
         model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0, callbacks=watching)
     for a, b in zip(*(model.get_weights() for model in models), strict=True):
         assert np.array_equal(a, b)
-    assert guarded.steps == 100
 
 
 def test_after_the_last_check_it_looks_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
