@@ -13,7 +13,7 @@ from liveclf.cli import COMMANDS, main
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
-OTHER_PROGRAMS = {"--version"}  # of pip and python, where the text names them
+OTHER_PROGRAMS = {"--version", "--strict"}  # of pip and python, where the text names them
 
 
 def _flags_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:

@@ -165,11 +165,26 @@ def test_what_is_shown_is_read_back_and_shown_the_same(shown, tmp_path):
     assert settings.output.to == ("table", "jsonl:x")
 
 
+# What no arithmetic makes of the default.
+OTHER = {
+    "preset": "vgg16",
+    "width": "0.5",
+    "start": "runs/stage1/bundle",
+    "recipe": "as-posted",
+    "mixed": "off",
+    "on_stuck": "warn",
+    "file": "set.hdf5",
+    "class_file": "names.txt",
+}
+
+
 def test_every_flag_of_training_is_shown_and_read_back(shown, tmp_path):
     flags: list[str] = []
     for _, name, meta, default in described(TrainSettings):
-        told = {"preset": "vgg16", "width": "0.5", "start": "runs/stage1/bundle"}
-        value = told[name] if name in told else repr(default / 2)
+        if isinstance(default, bool):
+            flags.append(meta.extra["flags"][0])
+            continue
+        value = OTHER[name] if name in OTHER else repr(default / 2)
         if isinstance(default, int):
             value = str(default + 1)
         flags += [meta.extra["flags"][0], value]
