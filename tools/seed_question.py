@@ -5,8 +5,8 @@
 Prints three tables: (a) the network as posted on three ASK classes, with what the stuck
 guard said; (b) our recipe on the same windows; (c) the posted network with one thing
 changed at a time, and our recipe with one thing taken away. A line is a recipe, a column
-holds a number for each seed. With --out also `stuck.json` and `stuck.png`, of all parts
-that were run with it. `--full-size-steps N` makes N steps as posted at width 1.
+holds a number for each seed. With --out also `stuck.json` and `stuck.png`, of all that
+was run with it. `--full-size-steps N` makes N steps as posted at width 1.
 
 Windows: OOK, 4ASK and 8ASK (unipolar) of the package's generator, 2 to 16 samples per
 symbol (OOK to 64), any carrier phase, no offset and no fading, white noise at 0 to 30 dB;
@@ -88,12 +88,14 @@ def main() -> None:
 
 
 def keep(results: dict[str, list[Result]], folder: Path) -> None:
-    """Write results beside those of other parts that are there already, and draw all."""
+    """Write results beside those that are there already, and draw all."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "stuck.json"
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        results = {part: [Result(**one) for one in of] for part, of in before.items()} | results
+        for part, of in json.loads(path.read_text(encoding="utf-8")).items():
+            new = {(result.name, result.seed) for result in results.get(part, [])}
+            old = [Result(**one) for one in of if (one["name"], one["seed"]) not in new]
+            results[part] = [*old, *results.get(part, [])]
     held = {part: [asdict(result) for result in of] for part, of in results.items()}
     path.write_text(json.dumps(held), encoding="utf-8")
     draw(results, folder / "stuck.png")
