@@ -154,7 +154,9 @@ class Lab:
         return self._fit(recipe.name, seed, model, recipe)
 
     def _compile_ours(self, model: keras.Model) -> None:
-        fit = FitSettings(steps=self._steps, warmup_steps=self._steps // 10, label_smoothing=0.0)
+        # No average of the weights: it is made for runs of thousands of steps.
+        warm = self._steps // 10
+        fit = FitSettings(steps=self._steps, warmup_steps=warm, label_smoothing=0.0, average=0.0)
         compile_model(model, TrainSettings(fit=fit))
 
     def _fit(self, name: str, seed: int, model: keras.Model, recipe: Recipe) -> Result:

@@ -244,11 +244,12 @@ def test_another_data_set_than_the_run_began_with_is_refused(
         train(SETTINGS, whole.folder, Material(Tones(), two, ""), print, resume=True)
 
 
-def test_tensorboard_without_tensorflow_is_refused_before_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", ["tensorflow", "tensorboard"])
+def test_tensorboard_that_is_not_installed_is_refused_before_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setattr(train_module, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtraError, match="--tensorboard needs TensorFlow"):
+    monkeypatch.setattr(train_module, "find_spec", lambda name: None if name == missing else name)
+    with pytest.raises(MissingExtraError, match="--tensorboard needs TensorFlow and TensorBoard"):
         check_run(changed("fit", tensorboard=True), tmp_path / "run", resume=False)
 
 

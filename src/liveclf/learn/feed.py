@@ -10,11 +10,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from typing import Protocol, Self
 
 import numpy as np
@@ -24,7 +22,7 @@ from liveclf.config import DataSettings
 from liveclf.errors import TrainingError
 from liveclf.records import FloatArray
 from liveclf.signals.generator import CHUNK, Labelled, make_chunk
-from liveclf.signals.workers import begin_worker
+from liveclf.signals.workers import Makers
 
 # Chunk numbers from here on are for validation: no training run gets that far.
 HELDOUT_CHUNK = 1_000_000_000
@@ -73,11 +71,7 @@ class Feed:
         self._capacity = max(1, data.pool_windows // CHUNK)
         self._chunks: deque[Labelled] = deque(maxlen=self._capacity)
         self._pending: deque[Future[Labelled]] = deque()
-        context = get_context("spawn")  # TensorFlow's threads do not survive a fork
-        self._parent_is_there, self._here = context.Pipe(duplex=False)
-        self._workers = ProcessPoolExecutor(
-            data.workers, context, _begin_worker, (chunks, self._parent_is_there)
-        )
+        self._makers = Makers(chunks, data.workers)
         self._next = max(0, self._due(first_step) - self._capacity)
         self._entered = self._next
 
@@ -90,9 +84,7 @@ class Feed:
 
     def close(self) -> None:
         """Stop the workers; what they are at is not waited for."""
-        self._here.close()
-        self._workers.shutdown(wait=True, cancel_futures=True)
-        self._parent_is_there.close()
+        self._makers.close()
 
     def __enter__(self) -> Self:
         """Return the feed."""
@@ -112,7 +104,7 @@ class Feed:
         due = self._due(self._step)
         ahead = due + 2 * self._data.workers + 2
         while self._next < ahead:
-            self._pending.append(self._workers.submit(_make, self._next))
+            self._pending.append(self._makers.submit(self._next))
             self._next += 1
         while self._entered < due:
             try:
@@ -140,22 +132,6 @@ def turned(x: FloatArray, rng: np.random.Generator) -> FloatArray:
     cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
     i, q = x[:, 0], x[:, 1]
     return np.stack([i * cos - q * sin, i * sin + q * cos], axis=1)
-
-
-# Of a worker process: sent once, not with every number.
-_source: Chunks | None = None
-
-
-def _begin_worker(chunks: Chunks, parent_is_there: Connection) -> None:
-    """Keep where windows come from."""
-    global _source
-    _source = chunks
-    begin_worker(parent_is_there)
-
-
-def _make(index: int) -> Labelled:
-    assert _source is not None
-    return _source(index)
 
 
 def heldout(data: DataSettings, seed: int) -> Labelled:

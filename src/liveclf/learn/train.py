@@ -79,7 +79,7 @@ def check_run(settings: TrainSettings, run: Path, *, resume: bool) -> None:
         UsageError: The run exists and is not to be resumed, or has no checkpoint; there is
             no such preset; the last epoch would go on beyond the steps.
         BundleError: The bundle to begin with does not load.
-        MissingExtraError: TensorBoard is asked for without TensorFlow.
+        MissingExtraError: TensorBoard is asked for and not installed, or TensorFlow is not.
     """
     fit, network = settings.fit, settings.network
     if fit.steps % min(fit.epoch_steps, fit.steps):
@@ -87,8 +87,10 @@ def check_run(settings: TrainSettings, run: Path, *, resume: bool) -> None:
             f"--steps {fit.steps} is no multiple of --epoch-steps {fit.epoch_steps}; "
             "a run ends with a whole epoch."
         )
-    if fit.tensorboard and find_spec("tensorflow") is None:
-        raise MissingExtraError("--tensorboard needs TensorFlow", "pip install tensorflow")
+    if fit.tensorboard and not (find_spec("tensorflow") and find_spec("tensorboard")):
+        raise MissingExtraError(
+            "--tensorboard needs TensorFlow and TensorBoard", "pip install tensorflow tensorboard"
+        )
     find_preset(network.preset)
     if resume:
         if not (run / CHECKPOINT).exists():
