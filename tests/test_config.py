@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveclf.config import (
+    DIRECT_SAMPLING,
     MIXED,
     ON_STUCK,
     RECIPES,
@@ -187,6 +188,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         bool: st.booleans(),
         str: text,
         tuple[str, ...]: st.lists(text).map(tuple),
+        tuple[Hertz, ...]: st.lists(st.floats(-1e300, 1e300).map(Hertz)).map(tuple),
         int: st.integers(low, min(high or 2**60, 2**60)),
         float: st.floats(
             low,
@@ -204,6 +206,10 @@ NAMES = {
     "mixed": MIXED,
     "on_stuck": ON_STUCK,
     "dtype": ("float32", "float16"),
+    "direct_sampling": DIRECT_SAMPLING,
+    # Within their limits, which are no single bound:
+    "dwell_s": (Seconds(0.25), Seconds(1), Seconds(3600)),
+    "buffer_s": (Seconds(0.1), Seconds(2), Seconds(60)),
 }
 
 
@@ -378,7 +384,11 @@ def test_an_snr_range_that_is_upside_down_names_both_ends() -> None:
 
 @pytest.mark.parametrize(
     ("section", "key", "known"),
-    [("network", "recipe", RECIPES), ("fit", "mixed", MIXED), ("fit", "on_stuck", ON_STUCK)],
+    [
+        ("network", "recipe", RECIPES),
+        ("fit", "mixed", MIXED),
+        ("fit", "on_stuck", ON_STUCK),
+    ],
 )
 def test_a_name_that_is_none_of_a_few_lists_them(
     section: str, key: str, known: tuple[str, ...]
@@ -389,6 +399,19 @@ def test_a_name_that_is_none_of_a_few_lists_them(
     assert f"{key} 'other' is not known, choose one of {', '.join(known)}" in said
     for name in known:
         assert getattr(getattr(load(TrainSettings, None, {section: {key: name}}), section), key)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("direct_sampling", "x", "direct_sampling 'x' is not known, choose one of off, i, q"),
+        ("dwell_s", 0, "dwell_s 0 is no time to listen"),
+        ("buffer_s", 61, "buffer_s 61 is not between 0.1 and 60"),
+    ],
+)
+def test_what_no_radio_can_keep_is_refused(key: str, value: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(RunSettings, None, {"radio": {key: value}})
 
 
 def test_names_of_classes_need_a_file_of_windows() -> None:

@@ -121,6 +121,19 @@ RUN_FLAGS = [
     "--decimate",
     "4",
     "--no-checksum",
+    *("--device", "rtlsdr"),
+    *("--gain", "20"),
+    *("--ppm", "1.5"),
+    *("--bandwidth", "200k"),
+    *("--antenna", "RX2"),
+    *("--channel", "1"),
+    "--bias-tee",
+    *("--direct-sampling", "q"),
+    *("--offset", "100k"),
+    *("--device-option", "biastee=true"),
+    *("--dwell", "2s"),
+    *("--buffer", "1s"),
+    *("--max-retries", "3"),
     "--hop",
     "256",
     "-m",
@@ -160,7 +173,7 @@ def test_what_is_shown_is_read_back_and_shown_the_same(shown, tmp_path):
         value = getattr(getattr(settings, section), name)
         assert value != getattr(getattr(default, section), name), f"{section}.{name}"
     assert settings.source.rate_hz == 2.4e6
-    assert settings.source.center_hz == 433.92e6
+    assert settings.source.center_hz == (433.92e6,)
     assert settings.source.duration_s == 60
     assert settings.output.to == ("table", "jsonl:x")
 
@@ -173,6 +186,7 @@ OTHER = {
     "recipe": "as-posted",
     "mixed": "off",
     "on_stuck": "warn",
+    "direct_sampling": "q",
     "file": "set.hdf5",
     "class_file": "names.txt",
 }

@@ -72,7 +72,7 @@ def test_an_override_counts_as_flags(tmp_path):
 
 def test_flags_go_before_an_override(tmp_path):
     path = cu8(tmp_path / "x.iq", 4)
-    info = opened(f"cu8:433.92M:250k:{path}", format="cs16", rate_hz=9.0, center_hz=8.0).info
+    info = opened(f"cu8:433.92M:250k:{path}", format="cs16", rate_hz=9.0, center_hz=(8.0,)).info
     assert (info.format, info.sample_rate_hz, info.center_hz) == ("cs16", 9.0, 8.0)
 
 

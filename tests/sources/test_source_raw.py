@@ -81,7 +81,7 @@ def test_a_format_in_the_name_goes_before_the_ending(tmp_path, name, fmt):
 
 def test_flags_go_before_the_name(tmp_path):
     path = write_pairs(tmp_path / "x_433.92M_250k.cu8", "cs8")
-    info = opened(path, format="cs8", rate_hz=1e6, center_hz=5.0).info
+    info = opened(path, format="cs8", rate_hz=1e6, center_hz=(5.0,)).info
     assert (info.format, info.sample_rate_hz, info.center_hz) == ("cs8", 1e6, 5.0)
     info = opened(path).info
     assert (info.format, info.sample_rate_hz, info.center_hz) == ("cu8", 250e3, 433.92e6)

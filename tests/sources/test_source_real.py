@@ -38,7 +38,7 @@ def flags(row: dict[str, str], path: Path) -> dict[str, Any]:
     if row["sample_rate_hz"] and path.suffix != ".wav":
         found["rate_hz"] = float(row["sample_rate_hz"])
     if row["center_freq_hz"]:
-        found["center_hz"] = float(row["center_freq_hz"])
+        found["center_hz"] = (float(row["center_freq_hz"]),)
     if path.suffix in (".iq", ".sigmf-data"):
         found["format"] = row["datatype"]
     return found

@@ -298,7 +298,7 @@ def test_flags_before_metadata_before_name(tmp_path):
     captures = [{"sample_start": 0, "frequency": 1e6}, {"sample_start": 50, "frequency": 2e6}]
     path = write(tmp_path, meta(captures), name="x_433.92M_250k")
     assert [(b.center_hz, b.sample_rate_hz) for b in replay(path)] == [(1e6, 1000.0), (2e6, 1000.0)]
-    told = replay(path, center_hz=5.0, rate_hz=7.0, format="cu16")
+    told = replay(path, center_hz=(5.0,), rate_hz=7.0, format="cu16")
     assert [(b.center_hz, b.sample_rate_hz) for b in told] == [(5.0, 7.0)] * 2
     assert told[0].format.name == "cu16"
     path = write(

@@ -93,7 +93,7 @@ def test_a_pipe_is_read_to_its_end(pipe):
 
     writer = threading.Thread(target=feed)
     writer.start()
-    source = opened("-", format="cu8", rate_hz=1e6, center_hz=5.0)
+    source = opened("-", format="cu8", rate_hz=1e6, center_hz=(5.0,))
     blocks = list(source.blocks())
     writer.join()
     assert np.array_equal(joined(blocks), iq)

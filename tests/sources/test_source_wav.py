@@ -235,7 +235,7 @@ def test_flags_before_header_before_name(tmp_path):
     block = replay(path)[0]
     assert (block.center_hz, block.sample_rate_hz) == (1000.0, 48000.0)
     assert block.epoch_s == MOMENT.timestamp()
-    block = replay(path, center_hz=2.0, rate_hz=3.0, format="cu16")[0]
+    block = replay(path, center_hz=(2.0,), rate_hz=3.0, format="cu16")[0]
     assert (block.center_hz, block.sample_rate_hz, block.format.name) == (2.0, 3.0, "cu16")
     bare = written(tmp_path, riff(fmt_chunk(), chunk(b"data", DATA)), path.name)
     assert opened(bare).info.center_hz == 403e6

@@ -65,7 +65,12 @@ class Hints:
         rate_hz = math.nan if settings.rate_hz is None else float(settings.rate_hz)
         if settings.rate_hz is not None and not 0 < rate_hz < math.inf:
             raise UsageError(f"--rate must be above 0 Hz, got {rate_hz:g}.")
-        center_hz = math.nan if settings.center_hz is None else float(settings.center_hz)
+        if len(settings.center_hz) > 1:
+            raise UsageError(
+                f"--freq is given {len(settings.center_hz)} times; only a radio (--device) hops, "
+                "a recording has the centre that it was made at."
+            )
+        center_hz = float(settings.center_hz[0]) if settings.center_hz else math.nan
         return cls(settings.format, rate_hz, center_hz)
 
     @property
@@ -89,7 +94,7 @@ class Hints:
             settings,
             format=self.format,
             rate_hz=None if math.isnan(self.sample_rate_hz) else Hertz(self.sample_rate_hz),
-            center_hz=None if math.isnan(self.center_hz) else Hertz(self.center_hz),
+            center_hz=() if math.isnan(self.center_hz) else (Hertz(self.center_hz),),
         )
 
     def epoch_s(self, start_sample: int) -> float:
