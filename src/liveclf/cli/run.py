@@ -97,23 +97,28 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     """Open everything; outputs last, so that nothing is overwritten in vain."""
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
     from liveclf.dsp.decimate import Decimator
+    from liveclf.dsp.shift import Shifter
     from liveclf.model.bundle import load_bundle
     from liveclf.model.engines import open_engine
     from liveclf.sinks import open_sinks, parse_outputs
     from liveclf.sources import open_source
 
     parse_outputs(settings.output.to)  # wrong use is said before anything is opened
-    source = open_source(settings.source)
+    source = open_source(settings.source, settings.radio, tell)
     bundle = load_bundle(settings.model.bundle)
     engine, precision = open_engine(bundle, settings.model)
+    shifter = Shifter(float(settings.radio.offset_hz))
     decimator = Decimator(settings.source.decimate)
-    seen = decimator.describe(source.info)  # by the framer and all behind it
+    seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it
     output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
     _introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
     info, least = bundle.info, settings.output.min_probability
     return _Run(
         source=source,
-        stages=[decimator] if settings.source.decimate > 1 else [],
+        stages=[
+            *([shifter] if settings.radio.offset_hz else []),
+            *([decimator] if settings.source.decimate > 1 else []),
+        ],
         framer=Framer(info.window_samples, settings.window.hop),
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
@@ -195,11 +200,17 @@ def _line(figures: dict[str, Any]) -> str:
         f"{figures['samples']:,} samples",
         f"{figures['classified']:,} of {figures['windows']:,} windows classified",
         f"{sum(figures['skipped'].values()):,} skipped",
-        f"{figures['samples_lost']:,} samples lost",
+        _lost(figures),
         f"{factor:.2f} x real time" if factor else "",
         f"p99 latency {p99:.1f} ms" if p99 is not None else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _lost(figures: dict[str, Any]) -> str:
+    lost, estimated = figures["samples_lost"], figures["samples_lost_estimated"]
+    by_clock = f" (about {estimated:,} of them by the clock)" if estimated else ""
+    return f"{lost:,} samples lost{by_clock}"
 
 
 def _silent(message: str) -> None:

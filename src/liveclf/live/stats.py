@@ -19,6 +19,9 @@ _EDGES_S = np.logspace(-6, 3, 9 * _BINS_PER_DECADE + 1)
 _HALF_BIN = 10 ** (0.5 / _BINS_PER_DECADE)
 
 
+_UNTOLD = "missing in the recording"
+
+
 class Stats:
     """What came in, what was classified, what was not and why, and how late."""
 
@@ -30,7 +33,9 @@ class Stats:
         """
         self._family_of = family_of
         self.samples = 0
-        self.samples_lost = 0
+        self.lost_by: Counter[str] = Counter()  # samples by cause
+        self.samples_lost_estimated = 0
+        self.samples_left_out = 0
         self._expected: int | None = None
         self.stream_s = 0.0
         self.rate_known = True
@@ -52,13 +57,30 @@ class Stats:
     def count_block(self, block: Block) -> None:
         """Count samples, those missing before them, and the time they span."""
         if self._expected is not None:
-            self.samples_lost += max(0, block.start_sample - self._expected)
+            self._count_losses(block, max(0, block.start_sample - self._expected))
         self._expected = block.start_sample + len(block.iq)
         self.samples += len(block.iq)
         if block.sample_rate_hz > 0:
             self.stream_s += len(block.iq) / block.sample_rate_hz
         else:
             self.rate_known = False
+
+    @property
+    def samples_lost(self) -> int:
+        """Samples that are missing in the stream, whatever the cause."""
+        return self.lost_by.total()
+
+    def _count_losses(self, block: Block, jump: int) -> None:
+        for loss in block.losses:
+            jump -= loss.samples
+            if loss.is_wanted:
+                self.samples_left_out += loss.samples
+                continue
+            self.lost_by[loss.cause] += loss.samples
+            if not loss.is_exact:
+                self.samples_lost_estimated += loss.samples
+        if jump > 0:
+            self.lost_by[_UNTOLD] += jump
 
     def count_detections(self, found: Detections) -> None:
         """Count labels, agreement with annotations, and latencies."""
@@ -98,6 +120,9 @@ class Stats:
             "unclassified": framer.windows - self.classified,
             "skipped": skipped,
             "samples_lost": self.samples_lost,
+            "samples_lost_estimated": self.samples_lost_estimated,
+            "lost_by": dict(self.lost_by.most_common()),
+            "samples_left_out": self.samples_left_out,
             "samples_short": framer.short_samples,
             "unknown": self.unknown,
             "latency_p50_ms": self.latency_ms(50),

@@ -25,7 +25,8 @@ def print_summary(
     Args:
         summary: The figures: source, model, engine, samples, stream_s, wall_s,
             realtime_factor, windows, classified, unclassified, skipped {reason: windows},
-            samples_lost, samples_short, unknown, latency_p50_ms, latency_p99_ms,
+            samples_lost, lost_by {cause: samples}, samples_lost_estimated,
+            samples_left_out, samples_short, unknown, latency_p50_ms, latency_p99_ms,
             labels {label: windows}, families {family: windows}, agreement
             {annotated, label_right, family_right}.
         reports: What became of each output.
@@ -96,6 +97,12 @@ def _lost(summary: Mapping[str, Any]) -> Text:
     text = Text()
     if (lost := summary.get("samples_lost")) is not None:
         text.append(f"{lost:,} samples", style="bold red" if lost else "")
+    if causes := summary.get("lost_by"):
+        text.append(f" ({', '.join(f'{n:,} {cause}' for cause, n in causes.items())})")
+    if estimated := summary.get("samples_lost_estimated"):
+        text.append(f", of which about {estimated:,} by the clock")
+    if left_out := summary.get("samples_left_out"):
+        text.append(f"{', ' if text else ''}{left_out:,} left out while tuners settled")
     if short := summary.get("samples_short"):
         text.append(f"{', ' if text else ''}{short:,} left over, too few for a window")
     return text
