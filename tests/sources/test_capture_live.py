@@ -292,9 +292,8 @@ from liveclf.config import RadioSettings, SourceSettings
 from liveclf.sources.capture.live import LiveSource
 if __name__ == "__main__":
     source = LiveSource("fake_driver", SourceSettings(), RadioSettings())
-    print(source._process._process.pid, source._process._ring.name, flush=True)
     for block in source.blocks():
-        pass
+        print(source._process._process.pid, source._process._ring.name, flush=True)
 """
 
 
@@ -309,6 +308,7 @@ def test_a_parent_that_is_killed_leaves_no_process_and_no_memory(tmp_path: Path)
         pid, ring = program.stdout.readline().split()
         assert (Path("/dev/shm") / ring).exists()
         program.kill()
+        program.stdout.read()
     until_s = time.monotonic() + WAIT_S
     while _is_running(int(pid)) or (Path("/dev/shm") / ring).exists():
         assert time.monotonic() < until_s

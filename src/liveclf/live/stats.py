@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.dsp.framer import Framer
+from liveclf.live.shedder import Shedder
 from liveclf.records import Block, Detections
 
 # Logarithmic bins, 40 per decade from 1 us to 1000 s, each read as its geometric middle:
@@ -101,23 +102,26 @@ class Stats:
         k = int(np.searchsorted(np.cumsum(self._latency), percent / 100 * total))
         return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] / _HALF_BIN * 1e3)
 
-    def summary(self, framer: Framer, wall_s: float) -> dict[str, Any]:
+    def summary(self, framer: Framer, shedder: Shedder, wall_s: float) -> dict[str, Any]:
         """Return every figure as plain numbers and strings.
 
         Args:
             framer: For what it skipped and left over.
+            shedder: For what came too late.
             wall_s: How long the run took.
         """
-        skipped = dict(framer.skipped)
+        skipped = {**framer.skipped, "late": shedder.shed}
+        windows = framer.windows + framer.skipped.total()
         stream_s = self.stream_s if self.rate_known else None
         return {
             "samples": self.samples,
             "stream_s": stream_s,
             "wall_s": wall_s,
             "realtime_factor": stream_s / wall_s if stream_s and wall_s > 0 else None,
-            "windows": framer.windows + sum(skipped.values()),
+            "windows": windows,
             "classified": self.classified,
-            "unclassified": framer.windows - self.classified,
+            "unclassified": framer.windows - shedder.shed - self.classified,
+            "coverage": self.classified / windows if windows else None,
             "skipped": skipped,
             "samples_lost": self.samples_lost,
             "samples_lost_estimated": self.samples_lost_estimated,

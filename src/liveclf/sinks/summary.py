@@ -24,9 +24,9 @@ def print_summary(
 
     Args:
         summary: The figures: source, model, engine, samples, stream_s, wall_s,
-            realtime_factor, windows, classified, unclassified, skipped {reason: windows},
-            samples_lost, lost_by {cause: samples}, samples_lost_estimated,
-            samples_left_out, samples_short, unknown, latency_p50_ms, latency_p99_ms,
+            realtime_factor, windows, classified, unclassified, coverage (classified
+            over windows), skipped {reason: windows}, samples_lost, lost_by {cause:
+            samples}, samples_lost_estimated, samples_left_out, samples_short, unknown, latency_p50_ms, latency_p99_ms,
             labels {label: windows}, families {family: windows}, agreement
             {annotated, label_right, family_right}.
         reports: What became of each output.
@@ -86,6 +86,8 @@ def _windows(summary: Mapping[str, Any]) -> str:
         parts.append(f"{classified:,} classified")
     skipped = summary.get("skipped") or {}
     parts += [f"{n:,} skipped ({reason})" for reason, n in skipped.items() if n]
+    if (coverage := summary.get("coverage")) is not None and coverage < 1:
+        parts.append(f"coverage {coverage:.1%}")
     if unclassified := summary.get("unclassified"):
         parts.append(f"{unclassified:,} not classified")
     if unknown := summary.get("unknown"):

@@ -100,6 +100,8 @@ class LiveSource:
     def _listen(self) -> Generator[Block, None, Failure | None]:
         """Yield what one process captures; return why it ended, None at the end wanted."""
         process, stall_s = self._process, self._opened.stall_s
+        # Not before: what came while the network was loaded would be late from the start.
+        process.begin(self._opened)
         heard_s = time.monotonic()
         while not self._closed:
             if (slot := process.take()) is not None:

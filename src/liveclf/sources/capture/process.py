@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -70,6 +71,21 @@ class CaptureProcess:
         if self.failure is None and not self._process.is_alive() and not self._status.poll():
             self.failure = Failure(f"The capture process {self._end()}.{self._said()}", 1)
 
+    def begin(self, opened: Opened) -> None:
+        """Have the driver stream from now on.
+
+        Raises:
+            SourceError: There is not enough shared memory for the ring.
+        """
+        rate_hz = opened.sample_rate_hz
+        rate_hz = _UNKNOWN_RATE_HZ if math.isnan(rate_hz) else rate_hz
+        n_bytes = self._buffer_s * rate_hz * opened.format.bytes_per_sample
+        # Small slots at low rates, so that a slot is no more than 20 ms of signal.
+        slot_bytes = min(_SLOT_BYTES, max(1024, int(n_bytes / self._buffer_s / 50) // 64 * 64))
+        self._ring = Ring.create(max(_LEAST_SLOTS, math.ceil(n_bytes / slot_bytes)), slot_bytes)
+        with suppress(BrokenPipeError):  # it has died: the next `poll` says of what
+            self._control.send((self._ring.name, self._ring.n_slots, self._ring.slot_bytes))
+
     def take(self) -> Slot | None:
         """Return the next slot that has come, or None."""
         return self._ring.take() if self._ring else None
@@ -97,22 +113,12 @@ class CaptureProcess:
                 self.failure = Failure(f"The capture process {self._end()}.{self._said()}", 1)
             return
         if isinstance(news, Opened):
-            self._give_ring(news)
             self.opened = news
         elif isinstance(news, Failure):
             self._read_output()
             self.failure = news
         else:
             self.messages.append(str(news))
-
-    def _give_ring(self, opened: Opened) -> None:
-        rate_hz = opened.sample_rate_hz
-        rate_hz = _UNKNOWN_RATE_HZ if math.isnan(rate_hz) else rate_hz
-        n_bytes = self._buffer_s * rate_hz * opened.format.bytes_per_sample
-        # Small slots at low rates, so that a slot is no more than 20 ms of signal.
-        slot_bytes = min(_SLOT_BYTES, max(1024, int(n_bytes / self._buffer_s / 50) // 64 * 64))
-        self._ring = Ring.create(max(_LEAST_SLOTS, math.ceil(n_bytes / slot_bytes)), slot_bytes)
-        self._control.send((self._ring.name, self._ring.n_slots, self._ring.slot_bytes))
 
     def _read_output(self) -> None:
         """Keep the last lines of what driver libraries print."""
