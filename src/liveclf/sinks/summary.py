@@ -26,9 +26,9 @@ def print_summary(
         summary: The figures: source, model, engine, samples, stream_s, wall_s,
             realtime_factor, windows, classified, unclassified, coverage (classified
             over windows), skipped {reason: windows}, samples_lost, lost_by {cause:
-            samples}, samples_lost_estimated, samples_left_out, samples_short, unknown, latency_p50_ms, latency_p99_ms,
-            labels {label: windows}, families {family: windows}, agreement
-            {annotated, label_right, family_right}.
+            samples}, samples_lost_estimated, samples_left_out, samples_short, unknown,
+            latency_p50_ms, latency_p99_ms, labels {label: windows}, families {family:
+            windows}, agreement {annotated, label_right, family_right}.
         reports: What became of each output.
         file: Where to; none: standard error.
     """
