@@ -48,18 +48,15 @@ def open_driver(settings: SourceSettings, radio: RadioSettings) -> Driver:
         SourceError: It cannot be opened, or delivers nothing.
     """
     soapy, device, notes = make(radio.device)
-    n_channels = device.getNumChannels(RX)
-    if radio.channel >= n_channels:
-        raise UsageError(f"--channel {radio.channel}: this radio has {n_channels} receivers.")
-    name = device_name(device)
+    stream = None
     try:
+        name = device_name(device)
         found, arguments = apply_settings(device, settings, radio)
         stream, fmt = _set_up(soapy, device, radio.channel, arguments)
+        return _start(device, stream, fmt, name, notes + found, radio)
     except RuntimeError as error:
-        raise SourceError(f"{name} does not start: {_one_line(error)}.") from None
-    notes += found
-    try:
-        return _start(device, stream, fmt, name, notes, radio)
+        _release(device, stream)
+        raise SourceError(f"{radio.device} does not start: {_one_line(error)}.") from None
     except BaseException:
         _release(device, stream)
         raise
@@ -77,15 +74,12 @@ def _set_up(
 def _start(
     device: Any, stream: Any, fmt: SampleFormat, name: str, notes: list[str], radio: RadioSettings
 ) -> Driver:
-    try:
-        if code := device.activateStream(stream):
-            raise SourceError(f"{name} does not start its stream: SoapySDR's code {code}.")
-        rate_hz = device.getSampleRate(RX, radio.channel)
-        center_hz = device.getFrequency(RX, radio.channel)
-        reader = Reader(device, stream, fmt, rate_hz, name)
-        trial = Trial(reader, rate_hz)
-    except RuntimeError as error:
-        raise SourceError(f"{name} does not start its stream: {_one_line(error)}.") from None
+    if code := device.activateStream(stream):
+        raise SourceError(f"{name} does not start its stream: SoapySDR's code {code}.")
+    rate_hz = device.getSampleRate(RX, radio.channel)
+    center_hz = device.getFrequency(RX, radio.channel)
+    reader = Reader(device, stream, fmt, rate_hz, name)
+    trial = Trial(reader, rate_hz)
     notes += [f"{name} says: {line}." for line in messages.take()]
     if trial.stamped and not trial.trusted:
         notes.append(f"The time stamps of {name} do not count its samples and are not used.")
@@ -98,9 +92,10 @@ def _release(device: Any, stream: Any) -> None:
     """Give the device back, or leave it after 1.5 s."""
 
     def release() -> None:
-        for step in (device.deactivateStream, device.closeStream):
-            with suppress(RuntimeError):
-                step(stream)
+        if stream is not None:
+            for step in (device.deactivateStream, device.closeStream):
+                with suppress(RuntimeError):
+                    step(stream)
         with suppress(RuntimeError):
             device.close()
 
@@ -136,7 +131,9 @@ class _SoapyDriver:
             try:
                 fresh = self._reader.read()
             except RuntimeError as error:
-                raise SourceError(f"{self.opened.name} broke: {_one_line(error)}.") from None
+                raise SourceError(
+                    f"{self.opened.name} broke its stream: {_one_line(error)}."
+                ) from None
             if fresh is not None:
                 self._deliver(tape, fresh, self._reader.buffer[: fresh.n_samples])
 

@@ -57,6 +57,8 @@ def load(folders: tuple[Path, ...] = _FOLDERS) -> Any:
     Raises:
         MissingExtraError: It is not there, or not for this Python.
     """
+    if loaded := sys.modules.get("SoapySDR"):
+        return loaded
     try:
         return _quietened(import_module("SoapySDR"))
     except ModuleNotFoundError:

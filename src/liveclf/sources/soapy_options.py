@@ -75,10 +75,11 @@ def write_option(
     return []
 
 
-def refused(option: str, value: Any, error: Exception) -> UsageError:
-    """Say that the driver itself would not take a value."""
+def refused(option: str, value: str, error: Exception, allowed: str = "") -> UsageError:
+    """Say that the radio's driver would not take a value."""
     why = " ".join(str(error).split()).rstrip(".")
-    return UsageError(f"{option} {value}: the radio's driver refused it: {why}.")
+    before = f"this radio has {allowed}, and" if allowed else "the radio"
+    return UsageError(f"{option} {value}: {before} refused it: {why}.")
 
 
 def _settings(device: Any, channel: int) -> dict[str, _Setting]:

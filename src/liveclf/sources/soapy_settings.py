@@ -27,7 +27,9 @@ def apply_settings(
     Raises:
         UsageError: The device cannot keep a setting.
     """
-    channel = radio.channel
+    channel, n_channels = radio.channel, device.getNumChannels(RX)
+    if channel >= n_channels:
+        raise UsageError(f"--channel {channel}: this radio has {n_channels}, counted from 0.")
     setter = _Setter(device, channel)
     setter.set_antenna(radio.antenna)
     write_switch(device, channel, "--direct-sampling", radio.direct_sampling)
@@ -51,9 +53,9 @@ class _Setter:
         self.notes: list[str] = []
 
     def set_antenna(self, name: str) -> None:
-        known = list(self._device.listAntennas(*self._at))
         if not name:
             return
+        known = list(self._device.listAntennas(*self._at))
         if name not in known:
             raise UsageError(f"--antenna {name}: this radio has {_listed(known)}.")
         self._set("--antenna", "setAntenna", name)
@@ -64,7 +66,7 @@ class _Setter:
         if rate_hz is None:
             rate_hz = _nearest(_RATE_HZ, ranges)
         _check("--rate", rate_hz, ranges, "Hz")
-        self._set("--rate", "setSampleRate", float(rate_hz))
+        self._set("--rate", "setSampleRate", float(rate_hz), allowed=describe(ranges, "Hz"))
         self._compare("sample rate", rate_hz, self._device.getSampleRate(*self._at), "Hz")
 
     def set_bandwidth(self, bandwidth_hz: float | None) -> None:
@@ -74,7 +76,8 @@ class _Setter:
         if not ranges:
             raise UsageError(f"--bandwidth {bandwidth_hz:.10g}: this radio has no filter to set.")
         _check("--bandwidth", bandwidth_hz, ranges, "Hz")
-        self._set("--bandwidth", "setBandwidth", float(bandwidth_hz))
+        allowed = describe(ranges, "Hz")
+        self._set("--bandwidth", "setBandwidth", float(bandwidth_hz), allowed=allowed)
         self._compare("bandwidth", bandwidth_hz, self._device.getBandwidth(*self._at), "Hz")
 
     def set_ppm(self, ppm: float) -> None:
@@ -100,7 +103,8 @@ class _Setter:
         for hz in center_hz:
             _check("--freq", hz, ranges, "Hz")
         if center_hz:
-            self._set("--freq", "setFrequency", float(center_hz[0]))
+            allowed = describe(ranges, "Hz")
+            self._set("--freq", "setFrequency", float(center_hz[0]), allowed=allowed)
             real_hz = self._device.getFrequency(*self._at)
             self._compare("centre frequency", center_hz[0], real_hz, "Hz")
 
@@ -119,8 +123,9 @@ class _Setter:
         for stage, db in stages.items():
             where = (stage,) if stage else ()
             ranges = spans([self._device.getGainRange(*self._at, *where)])
-            _check("--gain" + (f" {stage}" if stage else ""), db, ranges, "dB")
-            self._set("--gain", "setGain", *where, db)
+            option = f"--gain {stage}".strip()
+            _check(option, db, ranges, "dB")
+            self._set(option, "setGain", *where, db, allowed=describe(ranges, "dB"))
             real_db = self._device.getGain(*self._at, *where)
             self._compare(f"gain {stage}".strip(), db, real_db, "dB")
 
@@ -143,11 +148,11 @@ class _Setter:
                 ) from None
         return stages
 
-    def _set(self, option: str, method: str, *values: Any) -> None:
+    def _set(self, option: str, method: str, *values: Any, allowed: str = "") -> None:
         try:
             getattr(self._device, method)(*self._at, *values)
         except RuntimeError as error:
-            raise refused(option, values[-1], error) from None
+            raise refused(option, _plain(values[-1]), error, allowed) from None
 
     def _compare(self, what: str, asked: Any, real: Any, unit: str = "") -> None:
         same = real == asked or (unit and math.isclose(real, asked, rel_tol=1e-9, abs_tol=1e-6))
@@ -179,8 +184,9 @@ def describe(ranges: Sequence[Span], unit: str) -> str:
 
 def _check(option: str, value: float, ranges: Sequence[Span], unit: str) -> None:
     # A rounding error beside a limit is no reason to refuse.
-    if ranges and not any(low - 1e-3 <= value <= high + 1e-3 for low, high, _ in ranges):
-        raise UsageError(f"{option} {_plain(value)}: this radio has {describe(ranges, unit)}.")
+    inside = any(low - 1e-3 <= value <= high + 1e-3 for low, high, _ in ranges)
+    if not inside and (ranges or not math.isfinite(value)):
+        raise UsageError(f"{option} {_plain(value)}: this radio has {describe(ranges, unit) or 'none'}.")
 
 
 def _nearest(value: float, ranges: Sequence[Span]) -> float:
