@@ -19,6 +19,7 @@ from liveclf.config import (
     RECIPES,
     Count,
     Hertz,
+    RecordSettings,
     RunSettings,
     Seconds,
     Section,
@@ -31,7 +32,7 @@ from liveclf.config import (
 from liveclf.errors import UsageError
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
-COMMANDS = (RunSettings, TrainSettings, SynthSettings)
+COMMANDS = (RunSettings, RecordSettings, TrainSettings, SynthSettings)
 
 
 # -- text forms ----------------------------------------------------------------------------

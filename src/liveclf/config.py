@@ -223,6 +223,23 @@ class RunSettings(Section, frozen=True):
     output: OutputSettings = OutputSettings()
 
 
+class RecordingSettings(Section, frozen=True):
+    """How a recording is written."""
+
+    overwrite: Annotated[bool, option("replace a recording that is there", "--overwrite", "--force")] = False
+    description: Annotated[str, option("what it is, kept in the recording", "--description", metavar="TEXT")] = ""
+    author: Annotated[str, option("who made it, kept in the recording", "--author", metavar="TEXT")] = ""
+    quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+
+
+class RecordSettings(Section, frozen=True):
+    """Everything `liveclf record` can be told."""
+
+    source: SourceSettings = SourceSettings()
+    radio: RadioSettings = RadioSettings()
+    record: RecordingSettings = RecordingSettings()
+
+
 class NetworkSettings(Section, frozen=True):
     """The network to train."""
 
