@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
+from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
@@ -81,7 +79,7 @@ def classify(settings: RunSettings) -> int:
     tell = _silent if settings.output.quiet else say
     run = _assemble(settings, tell)
     every = _Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
-    with _stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
+    with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
                 run.source, run.stages, run.framer, run.shedder, run.batcher, run.engine,
@@ -157,34 +155,6 @@ def _introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> Non
         tell("The sample rate is not known: positions are in samples; give --rate for times.")
     for note in info.notes:
         tell(note)
-
-
-@contextmanager
-def _stopped_by_signals(*actions: Callable[[], None]) -> Iterator[list[int]]:
-    """End the stream at the first signal, so that all that came before is classified.
-
-    Args:
-        actions: What ends it; they only set flags.
-
-    Yields:
-        The signals received. A second one raises KeyboardInterrupt at once.
-    """
-    received: list[int] = []
-
-    def stop(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
-            raise KeyboardInterrupt
-        for action in actions:
-            action()
-
-    watched = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in watched]
-    try:
-        yield received
-    finally:
-        for number, handler in zip(watched, before, strict=True):
-            signal.signal(number, handler)
 
 
 class _Every:

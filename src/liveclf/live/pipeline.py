@@ -61,7 +61,7 @@ def run(
             stats.count_detections(found)
 
     try:
-        for block in _through(stages, stats.counting(source.blocks())):
+        for block in through(stages, stats.counting(source.blocks())):
             for windows in framer.push(block):
                 classify(batcher.push(shedder.push(windows, clock())))
             # A replay waits for us: what a slow engine makes late must not cut its batches
@@ -76,8 +76,13 @@ def run(
         classify(batcher.flush())
 
 
-def _through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:
-    """Chain the stages behind the blocks."""
+def through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:
+    """Chain stages behind blocks.
+
+    Args:
+        stages: In the order in which they see a block.
+        blocks: As the source delivers them.
+    """
     for stage in stages:
         blocks = _apply(stage, blocks)
     return blocks
