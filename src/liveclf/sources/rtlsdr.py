@@ -24,6 +24,8 @@ _TRANSFER_BYTES = 16_384
 _TRANSFER_S = 0.02
 _TRANSFERS = 32
 _STOP_S = 1.0
+# A retune is heard once the transfers under way have come and the tuner has settled.
+_SETTLE_S = 0.08
 
 
 def open_driver(settings: SourceSettings, radio: RadioSettings) -> RtlSdrDriver:
@@ -103,6 +105,7 @@ class RtlSdrDriver:
             sample_rate_hz=kept.rate_hz,
             center_hz=kept.center_hz,
             notes=(*notes, *kept.notes),
+            settle_s=_SETTLE_S,
         )
         self._stopping = threading.Event()
         self._ended = threading.Event()

@@ -62,8 +62,8 @@ def apply(dongle: OpenDongle, wanted: Wanted) -> Kept:
             f"The librtlsdr in {dongle.library.path} is too old for the Blog V4 and will hear "
             'little; a newer one comes with: pip install "pyrtlsdr[lib]"'
         )
-    center_hz = float(dongle.ask("get_center_freq")) if wanted.centers_hz else math.nan
-    return Kept(rate_hz, center_hz, tuple(notes))
+    real_hz = float(dongle.ask("get_center_freq")) if wanted.centers_hz else math.nan
+    return Kept(rate_hz, real_hz, tuple(notes))
 
 
 def tune(dongle: OpenDongle, center_hz: float) -> float:
@@ -79,10 +79,12 @@ def tune(dongle: OpenDongle, center_hz: float) -> float:
     code = dongle.call("set_center_freq", wanted_hz) if 0 < wanted_hz < 2**32 else -22
     real_hz = dongle.ask("get_center_freq")
     if code < 0 or not real_hz:
-        raise SourceError(
-            f"{dongle.name} cannot be tuned to {megahertz(center_hz)}: {reason(code)}."
-        )
+        raise SourceError(_untunable(dongle, center_hz, code))
     return float(real_hz)
+
+
+def _untunable(dongle: OpenDongle, center_hz: float, code: int) -> str:
+    return f"{dongle.name} cannot be tuned to {megahertz(center_hz)}: {reason(code)}."
 
 
 def megahertz(frequency_hz: float) -> str:
@@ -123,8 +125,7 @@ def _set_rate(dongle: OpenDongle, rate_hz: int, notes: list[str]) -> float:
     real_hz = steps / (int(steps / rate_hz) & ~3)
     if abs(real_hz - said_hz) > 1:
         real_hz = float(said_hz)
-    if abs(real_hz - rate_hz) >= 0.5:
-        notes.append(f"Sample rate is {real_hz:.1f} Hz, the nearest to {rate_hz}.")
+        notes.append(f"Sample rate is {said_hz} Hz, not {rate_hz}.")
     if rate_hz > _LOSSY_RATE_HZ:
         notes.append("Above 2.4 MS/s an RTL-SDR loses samples on many machines.")
     return real_hz

@@ -74,6 +74,12 @@ static int absent(void) {
     return path && access(path, F_OK) == 0;
 }
 
+static void unplug(void) {
+    int fd = open(setting("ABSENT", ""), O_WRONLY | O_CREAT, 0644);
+    if (fd < 0) abort();
+    close(fd);
+}
+
 static void hang_if_told(const char *call) {
     if (listed(setting("HANG", ""), call, 0)) {
         note("hangs in %s", call);
@@ -254,7 +260,10 @@ int rtlsdr_set_sample_rate(rtlsdr_dev_t *dev, uint32_t rate) {
     dev->rate = (uint32_t)(28800000.0 * 4194304.0 / divider);
     return 0;
 }
-uint32_t rtlsdr_get_sample_rate(rtlsdr_dev_t *dev) { return dev->rate; }
+uint32_t rtlsdr_get_sample_rate(rtlsdr_dev_t *dev) {
+    const char *other = setting("RATE_HZ", NULL);
+    return other ? (uint32_t)atoll(other) : dev->rate;
+}
 
 int rtlsdr_set_tuner_bandwidth(rtlsdr_dev_t *dev, uint32_t bandwidth) {
     return set(dev, "set_tuner_bandwidth", bandwidth, NULL);
@@ -361,6 +370,7 @@ static void commit(struct fault *f, struct stream *s, const rtlsdr_dev_t *dev) {
     else if (strcmp(f->name, "return") == 0) s->ended = 1, s->code = (int)f->arg;
     else if (strcmp(f->name, "silence") == 0) s->silent = 1;
     else if (strcmp(f->name, "pause") == 0) wait_until(dev, now_s() + f->arg * 1e-3);
+    else if (strcmp(f->name, "unplug") == 0) unplug();
     else if (strcmp(f->name, "crash") == 0) signal(SIGSEGV, SIG_DFL), raise(SIGSEGV);
     else abort();
 }
