@@ -128,6 +128,8 @@ class Trial:
             read = reader.read()
             if read is None:
                 continue
+            if not self.reads:  # what was lost before the first sample is no loss
+                read = read._replace(overflowed=False)
             self.reads.append((read, reader.buffer[: read.n_samples].copy()))
             if len(self.reads) == 1 and read.time_ns is None:
                 return

@@ -186,7 +186,9 @@ def _check(option: str, value: float, ranges: Sequence[Span], unit: str) -> None
     # A rounding error beside a limit is no reason to refuse.
     inside = any(low - 1e-3 <= value <= high + 1e-3 for low, high, _ in ranges)
     if not inside and (ranges or not math.isfinite(value)):
-        raise UsageError(f"{option} {_plain(value)}: this radio has {describe(ranges, unit) or 'none'}.")
+        raise UsageError(
+            f"{option} {_plain(value)}: this radio has {describe(ranges, unit) or 'none'}."
+        )
 
 
 def _nearest(value: float, ranges: Sequence[Span]) -> float:

@@ -19,6 +19,7 @@
 #include <SoapySDR/Logger.hpp>
 #include <SoapySDR/Registry.hpp>
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -187,10 +188,12 @@ class FakeRadio : public SoapySDR::Device {
     int activateStream(SoapySDR::Stream *, const int, const long long, const size_t) override {
         start_ = Clock::now();
         produced_ = lost_ = 0;
+        active_ = true;
         return 0;
     }
     int deactivateStream(SoapySDR::Stream *, const int, const long long) override {
         if (arg("hang_in", "") == "deactivate") hang();
+        active_ = false;
         note("produced", std::to_string(produced_));
         note("lost", std::to_string(lost_));
         return 0;
@@ -202,6 +205,10 @@ class FakeRadio : public SoapySDR::Device {
     int readStream(SoapySDR::Stream *, void *const *buffers, const size_t asked, int &flags,
                    long long &time_ns, const long timeout_us) override {
         flags = 0;
+        if (not active_) {  // SoapyRemote's server asks before, and goes on asking after
+            std::this_thread::sleep_for(std::chrono::microseconds(timeout_us));
+            return SOAPY_SDR_TIMEOUT;
+        }
         command();
         long long n = std::min(asked, mtu_);
         if (not faults_.empty()) {
@@ -320,6 +327,7 @@ class FakeRadio : public SoapySDR::Device {
     const SoapySDR::Kwargs args_;
     std::vector<char> data_;
     std::vector<Fault> faults_;
+    std::atomic<bool> active_{false};
     size_t mtu_ = 0, size_ = 4;
     long long produced_ = 0, lost_ = 0;
     Clock::time_point start_;
