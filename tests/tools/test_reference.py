@@ -15,9 +15,24 @@ from liveclf.model.bundle import load_bundle
 from liveclf.model.engines.onnx_engine import OnnxEngine
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "reference.py"
-SMALLEST = (
-    "--steps 2 --epoch-steps 1 --batch 16 --width 0.125 --pool 1024 --heldout 512 --average 0 --noise-share 1"
-).split()
+SMALLEST = [
+    "--steps",
+    "2",
+    "--epoch-steps",
+    "1",
+    "--batch",
+    "16",
+    "--width",
+    "0.125",
+    "--pool",
+    "1024",
+    "--heldout",
+    "512",
+    "--average",
+    "0",
+    "--noise-share",
+    "1",
+]
 
 
 def reference(*arguments: object) -> subprocess.CompletedProcess[str]:
