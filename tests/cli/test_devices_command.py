@@ -55,4 +55,4 @@ def test_json_holds_all_of_it(answers, capsys):
 
 def test_the_drivers_asked_are_modules_of_the_package(monkeypatch):
     monkeypatch.setattr("liveclf.sources.DRIVERS", {"rtlsdr": "rtlsdr"}, raising=False)
-    assert devices._drivers() == {"rtlsdr": "liveclf.sources.rtlsdr"}
+    assert devices.driver_modules() == {"rtlsdr": "liveclf.sources.rtlsdr"}

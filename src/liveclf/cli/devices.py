@@ -30,7 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from liveclf.sources.finding import ask_all
 
     listing = settings.devices
-    answers = list(ask_all(_drivers(), listing.limit_s))
+    answers = list(ask_all(driver_modules(), listing.limit_s))
     if listing.json:
         print(json.dumps([asdict(answer) for answer in answers], indent=1, ensure_ascii=False))
     else:
@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _drivers() -> dict[str, str]:
+def driver_modules() -> dict[str, str]:
     """Return the drivers of the package that can list devices, with their modules."""
     from liveclf import sources
 

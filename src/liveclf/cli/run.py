@@ -23,6 +23,8 @@ from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
+    from liveclf.cli.saving import Saving
+    from liveclf.model.bundle import BundleInfo
     from liveclf.sinks import FanOut, SinkReport
 
 
@@ -55,6 +57,7 @@ class _Run:
     stats: Stats
     model: str
     began_s: float
+    saving: Saving | None
 
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
@@ -90,7 +93,9 @@ def classify(settings: RunSettings) -> int:
             figures = run.figures()
             reports = run.output.close(figures)
             if not settings.output.quiet:
-                print_summary(figures, reports)
+                print_summary(figures, run.saving.others(reports) if run.saving else reports)
+            if run.saving:
+                tell(run.saving.told(reports))
     if signals:
         return 128 + signals[0]
     return int(any(_lost_records(report) for report in reports))
@@ -113,15 +118,19 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     shifter = Shifter(float(settings.radio.offset_hz))
     decimator = Decimator(settings.source.decimate)
     seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it
+    saving = _saving(settings, bundle.info)
     output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
     _introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
+    stages: list[Stage] = [shifter] if settings.radio.offset_hz else []
+    if settings.source.decimate > 1:
+        stages.append(decimator)
+    if saving:
+        output.add_listener(saving.start(seen))
+        stages.append(saving.history)
     info, least = bundle.info, settings.output.min_probability
     return _Run(
         source=source,
-        stages=[
-            *([shifter] if settings.radio.offset_hz else []),
-            *([decimator] if settings.source.decimate > 1 else []),
-        ],
+        stages=stages,
         framer=Framer(info.window_samples, settings.window.hop),
         # A replay waits for us: nothing in it can be late.
         shedder=Shedder(float(settings.model.max_late_s) if seen.is_live else math.inf),
@@ -139,7 +148,17 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         stats=Stats(info.families),
         model=info.name,
         began_s=time.monotonic(),
+        saving=saving,
     )
+
+
+def _saving(settings: RunSettings, info: BundleInfo) -> Saving | None:
+    """Return what keeps unknown windows, if asked for."""
+    if not settings.output.save_unknown:
+        return None
+    from liveclf.cli.saving import Saving
+
+    return Saving(settings, info.window_samples, info.name)
 
 
 def _lost_records(report: SinkReport) -> bool:
