@@ -29,7 +29,9 @@ examples:
   liveclf run g001_433.92M_250k.cu8              format, rate, centre from the name
   liveclf run recording.sigmf-meta -o jsonl:labels.jsonl -o table
   rtl_sdr -f 433.92e6 -s 1e6 - | liveclf run - --format cu8 --rate 1M
+  liveclf run --device rtlsdr --freq 433.92M
   liveclf devices
+  liveclf doctor --device rtlsdr
   liveclf record out.sigmf-meta --device rtlsdr --freq 433.92M --duration 10s
   liveclf synth test.hdf5 --windows 30k --seed 7
   liveclf train --run runs/mine

@@ -42,8 +42,7 @@ def driver_modules() -> dict[str, str]:
     """Return the drivers of the package that can list devices, with their modules."""
     from liveclf import sources
 
-    table: dict[str, str] = vars(sources).get("DRIVERS", {})
-    return {name: f"{sources.__name__}.{module}" for name, module in table.items()}
+    return {name: sources.driver_module(name) for name in sources.RADIOS}
 
 
 def _print(answers: Sequence[Answer]) -> None:
