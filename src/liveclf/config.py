@@ -201,6 +201,7 @@ class ModelSettings(Section, frozen=True):
     threads: Annotated[int, option("threads of the engine; 0: one a core", "--threads", metavar="N", ge=0)] = 0
     batch: Annotated[int, option("most windows per call of the network", "--batch", metavar="N", ge=1, le=4096)] = 128
     max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
+    max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = Seconds(0.5)
 
 
 class OutputSettings(Section, frozen=True):

@@ -148,6 +148,7 @@ RUN_FLAGS = [
     "16",
     "--max-age",
     "10ms",
+    *("--max-late", "1s"),
     "-o",
     "table",
     "-o",

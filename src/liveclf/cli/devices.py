@@ -30,7 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from liveclf.sources.finding import ask_all
 
     listing = settings.devices
-    answers = list(ask_all(driver_modules(), listing.limit_s))
+    answers = list(ask_all(_drivers(), listing.limit_s))
     if listing.json:
         print(json.dumps([asdict(answer) for answer in answers], indent=1, ensure_ascii=False))
     else:
@@ -38,12 +38,14 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def driver_modules() -> dict[str, str]:
-    """Return the drivers of the package that can list devices, with their modules."""
+def _drivers() -> dict[str, str]:
+    """Return the drivers of the package with their modules, each module once."""
     from liveclf import sources
 
-    table: dict[str, str] = vars(sources).get("DRIVERS", {})
-    return {name: f"{sources.__name__}.{module}" for name, module in table.items()}
+    names: dict[str, str] = {}
+    for name, module in sources.DRIVERS.items():
+        names.setdefault(f"{sources.__name__}.{module}", name)
+    return {name: module for module, name in names.items()}
 
 
 def _print(answers: Sequence[Answer]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import StreamInfo
@@ -47,6 +49,7 @@ class _Run:
     source: Source
     stages: list[Stage]
     framer: Framer
+    shedder: Shedder
     batcher: Batcher
     engine: Engine
     decider: Decider
@@ -59,7 +62,9 @@ class _Run:
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
         about = {"source": self.source.info.name, "model": self.model, "engine": self.engine.name}
-        return about | self.stats.summary(self.framer, time.monotonic() - self.began_s)
+        return about | self.stats.summary(
+            self.framer, self.shedder, time.monotonic() - self.began_s
+        )
 
 
 def classify(settings: RunSettings) -> int:
@@ -80,8 +85,8 @@ def classify(settings: RunSettings) -> int:
     with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
-                run.source, run.stages, run.framer, run.batcher, run.engine, run.decider,
-                run.output, run.stats, on_block=every,
+                run.source, run.stages, run.framer, run.shedder, run.batcher, run.engine,
+                run.decider, run.output, run.stats, on_block=every,
             )  # fmt: skip
         finally:
             run.source.close()
@@ -100,21 +105,26 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     """Open everything; outputs last, so that nothing is overwritten in vain."""
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
     from liveclf.dsp.decimate import Decimator
+    from liveclf.dsp.shift import Shifter
     from liveclf.model.bundle import load_bundle
     from liveclf.model.engines import open_engine
     from liveclf.sinks import open_sinks, parse_outputs
     from liveclf.sources import open_source
 
     parse_outputs(settings.output.to)  # wrong use is said before anything is opened
-    source = open_source(settings.source)
+    source = open_source(settings.source, settings.radio, tell)
     bundle = load_bundle(settings.model.bundle)
     engine, precision = open_engine(bundle, settings.model)
+    shifter = Shifter(float(settings.radio.offset_hz))
     decimator = Decimator(settings.source.decimate)
-    seen = decimator.describe(source.info)  # by the framer and all behind it
+    seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it
     saving = _saving(settings, bundle.info)
     output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
     _introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
-    stages: list[Stage] = [decimator] if settings.source.decimate > 1 else []
+    stages: list[Stage] = [
+        *([shifter] if settings.radio.offset_hz else []),
+        *([decimator] if settings.source.decimate > 1 else []),
+    ]
     if saving:
         output.add_listener(saving.start(seen))
         stages.append(saving.history)
@@ -123,6 +133,8 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         source=source,
         stages=stages,
         framer=Framer(info.window_samples, settings.window.hop),
+        # A replay waits for us: nothing in it can be late.
+        shedder=Shedder(float(settings.model.max_late_s) if seen.is_live else math.inf),
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
         decider=Decider(
@@ -185,11 +197,17 @@ def _line(figures: dict[str, Any]) -> str:
         f"{figures['samples']:,} samples",
         f"{figures['classified']:,} of {figures['windows']:,} windows classified",
         f"{sum(figures['skipped'].values()):,} skipped",
-        f"{figures['samples_lost']:,} samples lost",
+        _lost(figures),
         f"{factor:.2f} x real time" if factor else "",
         f"p99 latency {p99:.1f} ms" if p99 is not None else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _lost(figures: dict[str, Any]) -> str:
+    lost, estimated = figures["samples_lost"], figures["samples_lost_estimated"]
+    by_clock = f" (about {estimated:,} of them by the clock)" if estimated else ""
+    return f"{lost:,} samples lost{by_clock}"
 
 
 def _silent(message: str) -> None:
