@@ -53,6 +53,10 @@ def test_json_holds_all_of_it(answers, capsys):
     assert second == {"driver": "soapy", "state": "missing", "message": MISSING, "found": []}
 
 
-def test_the_drivers_asked_are_modules_of_the_package(monkeypatch):
-    monkeypatch.setattr("liveclf.sources.DRIVERS", {"rtlsdr": "rtlsdr"}, raising=False)
-    assert devices.driver_modules() == {"rtlsdr": "liveclf.sources.rtlsdr"}
+def test_every_module_of_the_table_is_asked_once(monkeypatch):
+    table = {"rtlsdr": "rtlsdr", "rtltcp": "rtltcp", "rtl_tcp": "rtltcp"}
+    monkeypatch.setattr("liveclf.sources.DRIVERS", table)
+    assert devices._drivers() == {
+        "rtlsdr": "liveclf.sources.rtlsdr",
+        "rtltcp": "liveclf.sources.rtltcp",
+    }

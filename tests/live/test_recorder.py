@@ -159,12 +159,6 @@ def test_what_sigmf_has_no_name_for_becomes_cf32(tmp_path):
     assert again.iq.tolist() == block(100, fmt=HALF).iq.astype(float).tolist()
 
 
-def test_losses_are_counted_also_between_files(tmp_path):
-    blocks = [block(10), block(10, 15), block(10, 40, sample_rate_hz=2e6)]
-    recorder = recorded(tmp_path, blocks)
-    assert (recorder.n_samples, recorder.samples_lost, recorder.n_captures) == (30, 20, 3)
-
-
 def test_another_rate_or_format_goes_on_in_another_recording(tmp_path):
     blocks = [
         block(10),

@@ -30,7 +30,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from liveclf.sources.finding import ask_all
 
     listing = settings.devices
-    answers = list(ask_all(driver_modules(), listing.limit_s))
+    answers = list(ask_all(_drivers(), listing.limit_s))
     if listing.json:
         print(json.dumps([asdict(answer) for answer in answers], indent=1, ensure_ascii=False))
     else:
@@ -38,8 +38,8 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def driver_modules() -> dict[str, str]:
-    """Return the drivers of the package that can list devices, with their modules."""
+def _drivers() -> dict[str, str]:
+    """Return the drivers that know what is plugged in, with their modules."""
     from liveclf import sources
 
     return {name: sources.driver_module(name) for name in sources.RADIOS}

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from liveclf.cli.devices import driver_modules
 from liveclf.cli.options import add_settings, resolve
 from liveclf.config import DoctorSettings, to_toml
 
@@ -32,7 +31,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     from liveclf.doctor.examination import examine
 
-    findings = examine(settings, driver_modules())
+    findings = examine(settings)
     told = _as_json(findings) if settings.doctor.json else _as_lines(findings)
     return int(any(finding.state == "fault" for finding in told))
 

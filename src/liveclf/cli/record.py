@@ -18,6 +18,7 @@ from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.live.recorder import Recorder
+    from liveclf.live.stats import Stats
 
 _ENDINGS = (".sigmf-meta", ".sigmf-data")
 _SHOWN_S = 0.2
@@ -49,15 +50,20 @@ def record(out: Path, settings: RecordSettings) -> int:
     """
     # Imported here: `--help` and `--show-config` need none of them.
     from liveclf.dsp.decimate import Decimator
+    from liveclf.dsp.shift import Shifter
     from liveclf.live.pipeline import through
     from liveclf.live.recorder import Recorder
+    from liveclf.live.stats import Stats
     from liveclf.sources import open_source
 
     tell: Callable[[str], None] = (lambda _: None) if settings.record.quiet else say
     source = open_source(settings.source, settings.radio, tell)
     info = source.info
     _protect(out, info.files)
+    # As `run` sees it; without --offset and --decimate both pass everything on as it is.
+    shifter = Shifter(float(settings.radio.offset_hz))
     decimator = Decimator(settings.source.decimate)
+    stats = Stats({})
     recorder = Recorder(
         out,
         _about(info, settings),
@@ -68,15 +74,15 @@ def record(out: Path, settings: RecordSettings) -> int:
         try:
             for note in info.notes:
                 tell(note)
-            for block in through([decimator], source.blocks()):
+            for block in through([shifter, decimator], stats.counting(source.blocks())):
                 recorder.write(block)
-                show(recorder)
+                show(_so_far(recorder, stats))
         finally:
             source.close()
             recorder.close()
     if not recorder.n_samples and not signals:
         raise SourceError(f"No sample came from {info.name}, so nothing was recorded.")
-    _report(recorder)
+    _report(recorder, stats)
     return 128 + signals[0] if signals else 0
 
 
@@ -100,7 +106,7 @@ def _protect(out: Path, read: Sequence[Path]) -> None:
 
 def _about(info: StreamInfo, settings: RecordSettings) -> dict[str, Any]:
     """Return what SigMF's global object says besides format and rate."""
-    is_radio = bool(settings.radio.device)
+    is_radio = info.is_live and not settings.source.realtime
     return {
         "core:hw": info.name if is_radio else "",
         "core:author": settings.record.author,
@@ -111,7 +117,7 @@ def _about(info: StreamInfo, settings: RecordSettings) -> dict[str, Any]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Recorder], None]]:
+def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show a line on a terminal; yields what brings it up to date."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -123,26 +129,27 @@ def _progress(quiet: bool) -> Iterator[Callable[[Recorder], None]]:
         task = bar.add_task("waiting for samples")
         next_s = time.monotonic()
 
-        def show(recorder: Recorder) -> None:
+        def show(so_far: str) -> None:
             nonlocal next_s
             if is_shown and time.monotonic() >= next_s:
                 next_s = time.monotonic() + _SHOWN_S
-                bar.update(task, description=_so_far(recorder))
+                bar.update(task, description=so_far)
 
         yield show
 
 
-def _so_far(recorder: Recorder) -> str:
-    captures = recorder.n_captures
+def _so_far(recorder: Recorder, stats: Stats) -> str:
+    captures, estimated = recorder.n_captures, stats.samples_lost_estimated
+    by_clock = f" (about {estimated:,} of them by the clock)" if estimated else ""
     return (
         f"{recorder.n_samples:,} samples, {recorder.n_bytes / 1e6:,.1f} MB,"
-        f" {captures} capture{'s' * (captures != 1)}, {recorder.samples_lost:,} samples lost"
+        f" {captures} capture{'s' * (captures != 1)}, {stats.samples_lost:,} samples lost{by_clock}"
     )
 
 
-def _report(recorder: Recorder) -> None:
+def _report(recorder: Recorder, stats: Stats) -> None:
     if not recorder.n_samples:
         print("Nothing was recorded: no sample had come.")
         return
     names = ", ".join(str(file.path) for file in recorder.files)
-    print(f"{names}: {_so_far(recorder)}, {recorder.files[0].format.name}")
+    print(f"{names}: {_so_far(recorder, stats)}, {recorder.files[0].format.name}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
+from liveclf import sources
 from liveclf.config import DoctorSettings
 from liveclf.doctor import drivers, listening, memory, packages, speed, usb
 from liveclf.doctor.report import Finding
@@ -13,12 +14,11 @@ from liveclf.sources import isolated
 _RING_BYTES_PER_SAMPLE = 4
 
 
-def examine(settings: DoctorSettings, modules: Mapping[str, str]) -> Iterator[Finding]:
+def examine(settings: DoctorSettings) -> Iterator[Finding]:
     """Look at everything; a fault in one check does not end the others.
 
     Args:
         settings: What to measure, and which radio to listen to.
-        modules: Name of each driver -> full name of its module.
     """
     yield from packages.check_packages()
     yield from _check_libraries_and_usb()
@@ -29,7 +29,7 @@ def examine(settings: DoctorSettings, modules: Mapping[str, str]) -> Iterator[Fi
     measure_s = float(settings.doctor.measure_s)
     yield _looked("speed", lambda: speed.check_speed(settings.model, measure_s, rate_hz))
     if settings.radio.device:
-        yield _listen(settings, modules)
+        yield _looked(settings.radio.device, lambda: _listen(settings))
 
 
 def _check_libraries_and_usb() -> Iterator[Finding]:
@@ -62,12 +62,9 @@ def _looked(topic: str, check: Callable[[], Finding]) -> Finding:
         return Finding(topic, "fault", f"{type(error).__name__}: {error}")
 
 
-def _listen(settings: DoctorSettings, modules: Mapping[str, str]) -> Finding:
+def _listen(settings: DoctorSettings) -> Finding:
     device, listen_s = settings.radio.device, float(settings.doctor.listen_s)
-    module = modules.get(device.partition(":")[0])
-    if module is None:
-        known = ", ".join(modules) or "none"
-        return Finding(device, "fault", f"--device {device} is not known.", f"choose among {known}")
+    module = sources.driver_module(device)
     outcome = isolated.call(
         device, listening.PROBE, module, settings.source, settings.radio, listen_s,
         limit_s=listen_s + drivers.LIMIT_S,

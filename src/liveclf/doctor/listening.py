@@ -24,7 +24,10 @@ from liveclf.sources.isolated import Outcome
 PROBE = "liveclf.doctor.listening:listen"
 _COUNTER_MODE = "test_mode=on"
 # The modules whose drivers can send a counter, and the function that checks it.
-_COUNTERS = {"liveclf.sources.rtlsdr": "liveclf.sources.rtlsdr_counter:counter_losses"}
+_COUNTERS = dict.fromkeys(
+    ("liveclf.sources.rtlsdr", "liveclf.sources.rtltcp"),
+    "liveclf.sources.rtlsdr_counter:counter_losses",
+)
 _OFF_SHARE = 0.01  # a clock that is less off than this is not called a loss
 
 # Takes bytes and the last byte before them, and tells what is missing in samples; and the

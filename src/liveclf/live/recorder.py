@@ -24,7 +24,6 @@ class Recorder:
 
     Attributes:
         files: Those written so far; the last is the one that is being written.
-        samples_lost: Missing between blocks.
     """
 
     def __init__(
@@ -44,11 +43,9 @@ class Recorder:
             overwrite: Replace recordings that are there.
         """
         self.files: list[SigmfFile] = []
-        self.samples_lost = 0
         self._path, self._about, self._overwrite = path, about, overwrite
         self._annotations = annotations
         self._rate_hz = math.nan
-        self._expected: int | None = None
 
     @property
     def n_samples(self) -> int:
@@ -73,9 +70,6 @@ class Recorder:
         """
         if not len(block.iq):
             return
-        if self._expected is not None:
-            self.samples_lost += max(0, block.start_sample - self._expected)
-        self._expected = block.start_sample + len(block.iq)
         if not self._fits(block):
             self.close()
             self.files.append(

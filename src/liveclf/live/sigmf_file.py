@@ -42,7 +42,6 @@ class SigmfFile:
     Attributes:
         path: Of the metadata.
         n_bytes: Size of the samples that are stored.
-        samples_lost: Missing between them.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class SigmfFile:
         """
         self.path = path
         self.format = stored_format(first.format)
-        self.n_bytes = self.samples_lost = 0
+        self.n_bytes = 0
         self._data_path = path.with_suffix(DATA)
         self._global = global_of(self.format, first.sample_rate_hz, about)
         self._captures: list[dict[str, Any]] = []
@@ -161,7 +160,6 @@ class SigmfFile:
             self._data.close()
 
     def _begin_capture(self, block: Block) -> None:
-        self.samples_lost += max(0, block.start_sample - self._expected)
         self._captures.append(capture_of(block, self.n_samples))
         self._is_pending = True
 
