@@ -186,6 +186,7 @@ class Every:
         self._next_s = time.monotonic() + interval_s
 
     def __call__(self) -> None:
+        """Call it, if it is time."""
         if self._interval_s and time.monotonic() >= self._next_s:
             self._next_s += self._interval_s
             self._call()
