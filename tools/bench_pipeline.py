@@ -10,7 +10,6 @@ ratio. The two alternate, so that a machine whose speed drifts does not decide.
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import tempfile
 import time
@@ -25,7 +24,6 @@ from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
-from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.model.bundle import Bundle, load_bundle
 from liveclf.model.engines import open_engine
@@ -86,7 +84,6 @@ def _whole(engine: Engine, bundle: Bundle, recording: Path, output: str) -> floa
         source,
         [],
         Framer(_WINDOW),
-        Shedder(math.inf),
         Batcher(engine.batch_size, 1.0),
         engine,
         decider,

@@ -369,3 +369,36 @@ def test_a_block_is_not_kept_alive(hop):
         pass
     del whole
     assert gone() is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.booleans(), st.integers(0, 9)), max_size=12),
+    st.sampled_from([None, 16, 200]),
+)
+def test_late_blocks_are_left_out_and_counted_and_nothing_else_changes(
+    told: list[tuple[int, bool, int]], hop: int | None
+) -> None:
+    """Each block: its length, whether it is late, and how many samples are lost before it."""
+    blocks, at = [], 0
+    for n, _, lost in told:
+        at += lost
+        blocks.append(block(n, at))
+        at += n
+    usual, framer = Framer(64, hop), Framer(64, hop)
+    whole = [[w for w in usual.push(b)] for b in blocks]
+    some = [
+        [w for w in framer.push(b, is_late=late)]
+        for b, (_, late, _) in zip(blocks, told, strict=True)
+    ]
+    usual.flush()
+    framer.flush()
+    for every, kept, (_, late, _) in zip(whole, some, told, strict=True):
+        starts = [w.start_sample.tolist() for w in kept]
+        assert starts == ([] if late else [w.start_sample.tolist() for w in every])
+    assert framer.windows + framer.skipped["late"] == usual.windows
+    assert framer.short_samples == usual.short_samples
+    gaps = sum(int(w.gap_before.sum()) for kept in some for w in kept)
+    assert (
+        gaps + framer._gap
+        == sum(int(w.gap_before.sum()) for kept in whole for w in kept) + usual._gap
+    )

@@ -26,7 +26,6 @@ from liveclf.errors import SourceError
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
-from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.protocols import Sink, Stage
 from liveclf.records import Block, Detections
@@ -49,7 +48,6 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.framer = Framer(WINDOW)
-        self.shedder = Shedder(self.max_late_s)
         self.stats = Stats(FAMILY_OF)
 
     def run(self) -> None:
@@ -57,19 +55,19 @@ class Loop:
             self.source,
             self.stages,
             self.framer,
-            self.shedder,
             Batcher(self.engine.batch_size, self.max_age_s),
             self.engine,
             Decider(CLASSES, FAMILY_OF, 1.0, top_k=2, min_probability=0.0),
             self.output,
             self.stats,
+            max_late_s=self.max_late_s,
             on_block=self.on_block,
             clock=self.clock,
         )
 
     @property
     def figures(self) -> dict:
-        figures = self.stats.summary(self.framer, self.shedder, 1.0)
+        figures = self.stats.summary(self.framer, 1.0)
         accounted = figures["classified"] + figures["unclassified"]
         assert figures["windows"] == accounted + sum(figures["skipped"].values())
         return figures
@@ -351,5 +349,5 @@ def test_an_engine_that_is_too_slow_leaves_out_windows_and_not_samples():
     assert figures["classified"] + figures["skipped"]["late"] == figures["windows"] == 200
     assert figures["samples_lost"] == 0
     assert figures["coverage"] == figures["classified"] / 200
-    # The clock only passes in the engine, so a window waits for one batch at most beyond.
+    # The clock only passes in the engine, so a window waits for one block at most beyond.
     assert max(found.latency_s.max() for found in loop.output.written) <= 0.5 + 0.25

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveclf.dsp.framer import Framer
-from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.records import Detections, Loss
 
@@ -48,7 +47,7 @@ def detections(n: int = 1, **columns) -> Detections:
 
 
 def summary(stats: Stats, framer: Framer | None = None, wall_s: float = 2.0) -> dict:
-    return stats.summary(framer or Framer(WINDOW), Shedder(math.inf), wall_s)
+    return stats.summary(framer or Framer(WINDOW), wall_s)
 
 
 def test_labels_and_families_are_counted_the_most_frequent_first():

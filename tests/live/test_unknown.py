@@ -22,7 +22,6 @@ from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
 from liveclf.live.history import History
-from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.live.unknown import UnknownSaver
 from liveclf.records import Block, Detections
@@ -75,7 +74,7 @@ def saved(
     output = Unknown(saver, is_unknown)
     decider = Decider(CLASSES, FAMILY_OF, 1.0, top_k=3, min_probability=0.0)
     pipeline.run(
-        FakeSource(blocks), [kept], Framer(WINDOW, hop), Shedder(math.inf), Batcher(batch, 1e9),
+        FakeSource(blocks), [kept], Framer(WINDOW, hop), Batcher(batch, 1e9),
         FakeEngine(batch), decider, output, Stats(FAMILY_OF),
     )  # fmt: skip
     saver.close({})

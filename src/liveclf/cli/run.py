@@ -17,7 +17,6 @@ from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
-from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import StreamInfo
@@ -49,7 +48,6 @@ class _Run:
     source: Source
     stages: list[Stage]
     framer: Framer
-    shedder: Shedder
     batcher: Batcher
     engine: Engine
     decider: Decider
@@ -62,9 +60,7 @@ class _Run:
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
         about = {"source": self.source.info.name, "model": self.model, "engine": self.engine.name}
-        return about | self.stats.summary(
-            self.framer, self.shedder, time.monotonic() - self.began_s
-        )
+        return about | self.stats.summary(self.framer, time.monotonic() - self.began_s)
 
 
 def classify(settings: RunSettings) -> int:
@@ -81,12 +77,14 @@ def classify(settings: RunSettings) -> int:
 
     tell = silent if settings.output.quiet else say
     run = _assemble(settings, tell)
+    # A replay waits for us: nothing in it can be late.
+    max_late_s = float(settings.model.max_late_s) if run.source.info.is_live else math.inf
     every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
     with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
-                run.source, run.stages, run.framer, run.shedder, run.batcher, run.engine,
-                run.decider, run.output, run.stats, on_block=every,
+                run.source, run.stages, run.framer, run.batcher, run.engine, run.decider,
+                run.output, run.stats, max_late_s=max_late_s, on_block=every,
             )  # fmt: skip
         finally:
             run.source.close()
@@ -133,8 +131,6 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         source=source,
         stages=stages,
         framer=Framer(info.window_samples, settings.window.hop),
-        # A replay waits for us: nothing in it can be late.
-        shedder=Shedder(float(settings.model.max_late_s) if seen.is_live else math.inf),
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
         decider=Decider(

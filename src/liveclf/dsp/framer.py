@@ -30,7 +30,7 @@ class Framer:
     Attributes:
         windows: Windows given out.
         skipped: Windows not given out, by reason: "non-finite" (NaN or infinity in
-            it) and "zero power" (it cannot be normalised).
+            it), "zero power" (it cannot be normalised) and "late" (the caller said so).
         short_samples: Samples behind the last window of a stretch that begin one more
             and do not fill it; what a long hop leaves out on purpose is not among them.
     """
@@ -51,13 +51,17 @@ class Framer:
         self._expected = 0  # absolute sample that continues the stretch
         self._gap = 0  # lost just before the next window
         self.windows = 0
-        self.skipped: Counter[str] = Counter({"non-finite": 0, "zero power": 0})
+        self.skipped: Counter[str] = Counter({"non-finite": 0, "zero power": 0, "late": 0})
         self.short_samples = 0
 
-    def push(self, block: Block) -> Iterator[Windows]:
+    def push(self, block: Block, *, is_late: bool = False) -> Iterator[Windows]:
         """Take a block and yield the windows that end in it, in groups.
 
         The iterator has to be used up before the next push.
+
+        Args:
+            block: The next one.
+            is_late: Leave its windows out, and count them.
         """
         if block.stretch != self._stretch or block.start_sample != self._expected:
             self._start_stretch(block)
@@ -68,7 +72,10 @@ class Framer:
         fresh = block.iq[skip:]
         iq = np.concatenate([self._tail, fresh]) if len(self._tail) else fresh
         n = max(0, (len(iq) - self._window) // self._hop + 1)
-        for first in range(0, n, _GROUP):
+        if is_late:
+            self.skipped["late"] += n
+            self._tail_start += n * self._hop
+        for first in range(0, 0 if is_late else n, _GROUP):
             count = min(_GROUP, n - first)
             windows = self._cut(iq[first * self._hop :], count, block)
             if len(windows):

@@ -1,7 +1,7 @@
 """The loop.
 
-    source --Block--> [stages] --Block--> framer --Windows--> shedder --> batcher
-           --> engine --logits--> decider --Detections--> sinks
+    source --Block--> [stages] --Block--> framer --Windows--> batcher --> engine
+           --logits--> decider --Detections--> sinks
 
 Collaborators are passed in; nothing is built here. The loop holds at most one block,
 one batch and what framer and batcher hold; sinks have queues of their own.
@@ -9,6 +9,7 @@ one batch and what framer and batcher hold; sinks have queues of their own.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
@@ -16,7 +17,6 @@ from typing import Any, Protocol
 from liveclf.dsp.framer import Framer
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
-from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import Block, Detections, Windows
@@ -39,19 +39,32 @@ def run(
     source: Source,
     stages: Sequence[Stage],
     framer: Framer,
-    shedder: Shedder,
     batcher: Batcher,
     engine: Engine,
     decider: Decider,
     output: Output,
     stats: Stats,
     *,
+    max_late_s: float = math.inf,
     on_block: Callable[[], Any] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Classify a stream to its end, or until nobody listens.
 
     An error of the source is raised after everything that came before it was written.
+
+    Args:
+        source: Where samples come from.
+        stages: What they pass through, in order.
+        framer: Makes windows of them.
+        batcher: Collects windows for the engine.
+        engine: Runs the network.
+        decider: Makes labels of its logits.
+        output: Where they go.
+        stats: Counts.
+        max_late_s: Windows of a block that came longer ago are left out, counted.
+        on_block: Called after each block.
+        clock: Monotonic, seconds, the one of `Block.received_s`.
     """
 
     def classify(batches: Iterable[Windows]) -> None:
@@ -62,8 +75,11 @@ def run(
 
     try:
         for block in through(stages, stats.counting(source.blocks())):
-            for windows in framer.push(block):
-                classify(batcher.push(shedder.push(windows, clock())))
+            # Left to the capture buffer, an engine that is too slow would have it always full:
+            # every label as late as that is long, and samples lost.
+            is_late = clock() - block.received_s > max_late_s
+            for windows in framer.push(block, is_late=is_late):
+                classify(batcher.push(windows))
             # A replay waits for us: what a slow engine makes late must not cut its batches
             # short. Only where nothing comes (an empty block) may windows wait too long.
             if source.info.is_live or not len(block.iq):

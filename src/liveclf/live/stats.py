@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.dsp.framer import Framer
-from liveclf.live.shedder import Shedder
 from liveclf.records import Block, Detections
 
 # Logarithmic bins, 40 per decade from 1 us to 1000 s, each read as its geometric middle:
@@ -102,15 +101,14 @@ class Stats:
         k = int(np.searchsorted(np.cumsum(self._latency), percent / 100 * total))
         return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] / _HALF_BIN * 1e3)
 
-    def summary(self, framer: Framer, shedder: Shedder, wall_s: float) -> dict[str, Any]:
+    def summary(self, framer: Framer, wall_s: float) -> dict[str, Any]:
         """Return every figure as plain numbers and strings.
 
         Args:
             framer: For what it skipped and left over.
-            shedder: For what came too late.
             wall_s: How long the run took.
         """
-        skipped = {**framer.skipped, "late": shedder.shed}
+        skipped = dict(framer.skipped)
         windows = framer.windows + framer.skipped.total()
         stream_s = self.stream_s if self.rate_known else None
         return {
@@ -120,7 +118,7 @@ class Stats:
             "realtime_factor": stream_s / wall_s if stream_s and wall_s > 0 else None,
             "windows": windows,
             "classified": self.classified,
-            "unclassified": framer.windows - shedder.shed - self.classified,
+            "unclassified": framer.windows - self.classified,
             "coverage": self.classified / windows if windows else None,
             "skipped": skipped,
             "samples_lost": self.samples_lost,

@@ -86,7 +86,7 @@ class LiveSource:
 
         Raises:
             SourceError: The device has gone and did not come back within `max_retries`.
-            UsageError, MissingExtraError: It came back as something that cannot be used.
+            UsageError, MissingExtraError: The driver says that it will never go on.
         """
         try:
             while not self._closed:
@@ -159,9 +159,9 @@ class LiveSource:
                 away_s = time.monotonic() - gone_s
                 self._tell(f"{self._opened.name} is back after {away_s:.1f} s.")
                 return
+            # Whatever it says: it opened with these settings before, and a device that is half
+            # gone refuses things that it did not refuse.
             self._cleanup()
-            if process.failure and process.failure.exit_code != SourceError.exit_code:
-                raise _error_of(process.failure)
 
     def _opening(self, process: CaptureProcess) -> Iterator[Block]:
         until_s = time.monotonic() + _OPEN_S
