@@ -124,7 +124,7 @@ class Probe:
             EOFError: The process has died.
         """
         self._connection.send((function, arguments, settings))
-        assert self._connection.poll(LIMIT_S), f"{function.__name__} does not end"
+        assert self._connection.poll(LIMIT_S), f"{function} does not end"
         outcome = self._connection.recv()
         if isinstance(outcome, ProbeError):
             raise outcome

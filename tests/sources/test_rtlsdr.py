@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +45,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _listen(probe: Probe, listening: dict[str, Any] | None = None, **settings: object) -> Heard:
-    heard: Heard = probe(_Listening(listening or {}), SOURCE, RADIO, **settings)
+    heard: Heard = probe(partial(listen, **(listening or {})), SOURCE, RADIO, **settings)
     return heard
-
-
-class _Listening:
-    """`listen` with keywords, as something that can be sent to a process."""
-
-    __name__ = "listen"
-
-    def __init__(self, keywords: dict[str, Any]) -> None:
-        self._keywords = keywords
-
-    def __call__(self, source: SourceSettings, radio: RadioSettings) -> Heard:
-        return listen(source, radio, **self._keywords)
 
 
 def _counts(log: Path) -> tuple[int, int, int]:
@@ -221,11 +210,15 @@ def test_a_close_that_hangs_can_be_killed(doomed, recording):
     assert doomed.process.exitcode == -signal.SIGKILL
 
 
-def test_a_crash_of_the_library_takes_only_its_process(doomed, recording):
+def test_a_crash_of_the_library_takes_only_its_process(doomed, recording, tmp_path):
+    count = tmp_path / "count"
     with pytest.raises(EOFError):
-        _listen(doomed, file=recording, speed=0, faults="crash@100000")
+        _listen(doomed, file=recording, speed=0, faults="crash@100000", count=count)
     doomed.process.join(fake_radio.SOON_S)
     assert doomed.process.exitcode == -signal.SIGSEGV
+    # What had come until then is known all the same.
+    whole = -(-200_000 // TRANSFER) * TRANSFER // 2
+    assert list(map(int, count.read_text().split())) == [whole, whole, 0]
 
 
 def test_a_fault_on_command_is_done_once(probe, recording, tmp_path):
