@@ -195,7 +195,9 @@ def test_the_bias_tee_is_off_after_the_end(probe, recording, tmp_path):
 
 
 def test_a_cancel_that_hangs_hangs_only_who_calls_it(doomed, recording):
-    heard = _listen(doomed, {"stop_at": 1}, file=recording, loop=1, hang="cancel_async=1")
+    heard = _listen(
+        doomed, {"stop_at": 1, "patience_s": 1}, file=recording, loop=1, hang="cancel_async=1"
+    )
     # Its process is there to be killed; close leaves alone what would never return.
     assert (heard.stop, heard.end, heard.close) == ("hangs", "goes on", "ended")
     doomed.kill()
@@ -203,7 +205,7 @@ def test_a_cancel_that_hangs_hangs_only_who_calls_it(doomed, recording):
 
 
 def test_a_close_that_hangs_can_be_killed(doomed, recording):
-    heard = _listen(doomed, file=recording, speed=0, hang="close=1")
+    heard = _listen(doomed, {"patience_s": 1}, file=recording, speed=0, hang="close=1")
     assert heard.end.startswith("SourceError")
     assert heard.close == "hangs"
     doomed.kill()
