@@ -124,7 +124,7 @@ class Probe:
             EOFError: The process has died.
         """
         self._connection.send((function, arguments, settings))
-        assert self._connection.poll(LIMIT_S), f"{function.__name__} does not end"
+        assert self._connection.poll(LIMIT_S), f"{function} does not end"
         outcome = self._connection.recv()
         if isinstance(outcome, ProbeError):
             raise outcome
@@ -219,6 +219,7 @@ def listen(
     stop_first: bool = False,
     breaks_at: int | None = None,
     tune_at: tuple[int, float] | None = None,
+    patience_s: float = SOON_S,
 ) -> Heard:
     """Stream until it ends, or stop it; then close.
 
@@ -230,6 +231,7 @@ def listen(
         stop_first: Stop before it begins.
         breaks_at: The tape raises an error at this sample.
         tune_at: From this sample on, tune to this frequency.
+        patience_s: What does not end in this time hangs.
     """
     from liveclf.sources.rtlsdr import open_driver
 
@@ -258,10 +260,10 @@ def listen(
         _wait_for(lambda: begun.exists() and "read_async" in begun.read_text())
     if stop_at is not None:
         _wait_for(lambda: tape.n_samples >= stop_at)
-        stop = _in_time(driver.stop)
-    thread.join(SOON_S / 5 if stop == "hangs" else LIMIT_S / 2)
+        stop = _in_time(driver.stop, patience_s)
+    thread.join(patience_s if stop == "hangs" else LIMIT_S / 2)
     end = outcome[0]
-    return Heard(b"".join(tape.parts), end, stop, _in_time(driver.close), tuned)
+    return Heard(b"".join(tape.parts), end, stop, _in_time(driver.close, patience_s), tuned)
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
@@ -271,8 +273,8 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def _in_time(function: Callable[[], None]) -> str:
+def _in_time(function: Callable[[], None], patience_s: float) -> str:
     thread = threading.Thread(target=function, daemon=True)
     thread.start()
-    thread.join(SOON_S / 5)
+    thread.join(patience_s)
     return "hangs" if thread.is_alive() else "ended"

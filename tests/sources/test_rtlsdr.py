@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +45,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _listen(probe: Probe, listening: dict[str, Any] | None = None, **settings: object) -> Heard:
-    heard: Heard = probe(_Listening(listening or {}), SOURCE, RADIO, **settings)
+    heard: Heard = probe(partial(listen, **(listening or {})), SOURCE, RADIO, **settings)
     return heard
-
-
-class _Listening:
-    """`listen` with keywords, as something that can be sent to a process."""
-
-    __name__ = "listen"
-
-    def __init__(self, keywords: dict[str, Any]) -> None:
-        self._keywords = keywords
-
-    def __call__(self, source: SourceSettings, radio: RadioSettings) -> Heard:
-        return listen(source, radio, **self._keywords)
 
 
 def _counts(log: Path) -> tuple[int, int, int]:
@@ -206,7 +195,9 @@ def test_the_bias_tee_is_off_after_the_end(probe, recording, tmp_path):
 
 
 def test_a_cancel_that_hangs_hangs_only_who_calls_it(doomed, recording):
-    heard = _listen(doomed, {"stop_at": 1}, file=recording, loop=1, hang="cancel_async=1")
+    heard = _listen(
+        doomed, {"stop_at": 1, "patience_s": 1}, file=recording, loop=1, hang="cancel_async=1"
+    )
     # Its process is there to be killed; close leaves alone what would never return.
     assert (heard.stop, heard.end, heard.close) == ("hangs", "goes on", "ended")
     doomed.kill()
@@ -214,18 +205,22 @@ def test_a_cancel_that_hangs_hangs_only_who_calls_it(doomed, recording):
 
 
 def test_a_close_that_hangs_can_be_killed(doomed, recording):
-    heard = _listen(doomed, file=recording, speed=0, hang="close=1")
+    heard = _listen(doomed, {"patience_s": 1}, file=recording, speed=0, hang="close=1")
     assert heard.end.startswith("SourceError")
     assert heard.close == "hangs"
     doomed.kill()
     assert doomed.process.exitcode == -signal.SIGKILL
 
 
-def test_a_crash_of_the_library_takes_only_its_process(doomed, recording):
+def test_a_crash_of_the_library_takes_only_its_process(doomed, recording, tmp_path):
+    count = tmp_path / "count"
     with pytest.raises(EOFError):
-        _listen(doomed, file=recording, speed=0, faults="crash@100000")
+        _listen(doomed, file=recording, speed=0, faults="crash@100000", count=count)
     doomed.process.join(fake_radio.SOON_S)
     assert doomed.process.exitcode == -signal.SIGSEGV
+    # What had come until then is known all the same.
+    whole = -(-200_000 // TRANSFER) * TRANSFER // 2
+    assert list(map(int, count.read_text().split())) == [whole, whole, 0]
 
 
 def test_a_fault_on_command_is_done_once(probe, recording, tmp_path):

@@ -158,7 +158,3 @@ def test_it_needs_no_library_to_be_imported():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "False"
-
-
-def test_the_interface_is_found_where_the_tests_look_for_it():
-    assert Path(fake_radio.SOURCE).is_file()
