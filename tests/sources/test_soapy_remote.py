@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from faking_soapy import HERE, FakeSoapy
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.sources import open_source
 from liveclf.sources.capture.timeline import AWAY
+from liveclf.sources.soapy import stream_arguments
 
 START_LIMIT_S = 60
 RETURN_LIMIT_S = 120
@@ -173,3 +175,13 @@ def test_a_server_that_is_not_there_is_said(soapy: FakeSoapy, server: Server) ->
     assert got.error is not None
     assert got.error[0] == "SourceError"
     assert f"127.0.0.1:{server.port}" in got.error[1]
+
+
+@pytest.mark.parametrize(("more", "protocol"), [("", "tcp"), (",remote:prot=udp", "udp")])
+def test_the_network_is_asked_not_to_lose_anything(more: str, protocol: str) -> None:
+    class Remote:
+        def getStreamArgsInfo(self, direction: int, channel: int) -> list[SimpleNamespace]:
+            return [SimpleNamespace(key="remote:prot"), SimpleNamespace(key="remote:format")]
+
+    radio = RadioSettings(device=f"soapy:driver=remote,remote=tcp://127.0.0.1:1{more}")
+    assert stream_arguments(Remote(), radio) == {"remote:prot": protocol}

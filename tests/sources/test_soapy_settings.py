@@ -22,7 +22,7 @@ from faking_soapy import FakeSoapy
         ({"options": ["level=-10"]}, {"level": "-10"}),
         ({"options": ["level=-10", "dc_mode=off"]}, {"level": "-10", "channel dc_mode": "false"}),
         ({"options": ["buffers=32"]}, {"buffers": "32"}),
-        ({"device": "soapy:driver=fakeradio,buffers=7"}, {}),
+        ({"device": "soapy:driver=fakeradio,buffers=7"}, {"buffers": "7"}),
     ],
 )
 def test_each_setting_reaches_the_radio(

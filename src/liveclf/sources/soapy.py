@@ -22,7 +22,7 @@ from liveclf.errors import SourceError, UsageError
 from liveclf.records import SampleFormat
 from liveclf.sources.capture.driver import Driver, Opened, Tape
 from liveclf.sources.soapy_binding import RX, messages, stream_format
-from liveclf.sources.soapy_devices import find_devices, make
+from liveclf.sources.soapy_devices import device_arguments, find_devices, make
 from liveclf.sources.soapy_options import write_switch
 from liveclf.sources.soapy_reader import Read, Reader, Stamps, Trial
 from liveclf.sources.soapy_settings import apply_settings
@@ -52,7 +52,9 @@ def open_driver(settings: SourceSettings, radio: RadioSettings) -> Driver:
     stream = None
     try:
         found, arguments = apply_settings(device, settings, radio)
-        stream, fmt = _set_up(soapy, device, radio.channel, arguments)
+        native, fmt = stream_format(soapy, device, radio.channel)
+        arguments = stream_arguments(device, radio) | arguments
+        stream = device.setupStream(RX, native, [radio.channel], arguments)
         return _start(device, stream, fmt, name, notes + found, radio)
     except RuntimeError as error:
         _release(device, stream)
@@ -62,13 +64,11 @@ def open_driver(settings: SourceSettings, radio: RadioSettings) -> Driver:
         raise
 
 
-def _set_up(
-    soapy: Any, device: Any, channel: int, arguments: dict[str, str]
-) -> tuple[Any, SampleFormat]:
-    native, fmt = stream_format(soapy, device, channel)
-    known = {info.key for info in device.getStreamArgsInfo(RX, channel)}
-    remote = {key: value for key, value in _REMOTE.items() if key in known}
-    return device.setupStream(RX, native, [channel], remote | arguments), fmt
+def stream_arguments(device: Any, radio: RadioSettings) -> dict[str, str]:
+    """Return what of the device's string is for the stream, over our own defaults."""
+    known = {info.key for info in device.getStreamArgsInfo(RX, radio.channel)}
+    wanted = _REMOTE | device_arguments(radio.device)
+    return {key: value for key, value in wanted.items() if key in known}
 
 
 def _start(

@@ -26,7 +26,7 @@ def make(text: str) -> tuple[Any, Any, str, list[str]]:
         MissingExtraError: SoapySDR is not installed.
         SourceError: There is none, or it cannot be opened.
     """
-    wanted = _arguments(text)
+    wanted = device_arguments(text)
     soapy = load()
     notes = []
     try:
@@ -78,8 +78,12 @@ def device_strings(found: Sequence[Mapping[str, str]]) -> list[str]:
     ]
 
 
-def _arguments(text: str) -> dict[str, str]:
-    """Read `soapy:KEY=VALUE,KEY=VALUE`."""
+def device_arguments(text: str) -> dict[str, str]:
+    """Read `soapy:KEY=VALUE,KEY=VALUE`.
+
+    Raises:
+        UsageError: It is something else.
+    """
     arguments = {}
     for part in filter(None, text.partition(":")[2].split(",")):
         key, equals, value = (token.strip() for token in part.partition("="))
