@@ -117,9 +117,10 @@ class Receiver:
         try:
             attach(endpoint.address)
         except self._zmq.ZMQError as error:
+            why = reason(error).partition(" (")[0]  # pyzmq adds the address
             doing = "bound" if endpoint.bind else "connected to"
             raise SourceError(
-                f"{endpoint.address} cannot be {doing}: {reason(error)}; check host and port."
+                f"{endpoint.address} cannot be {doing}: {why}; check host and port."
             ) from None
 
     def _wait(self) -> None:
