@@ -24,6 +24,7 @@ LAYERS = (
     ("signals",),
     SIBLINGS,
     ("learn",),
+    ("doctor",),
     ("cli",),
 )
 # The siblings meet in cli only, so learn may know but one of them.
@@ -98,6 +99,9 @@ def test_no_file_is_named_after_nothing(name):
         "from liveclf.cli import main; main(['evaluate', '--help'])",
         "from liveclf.cli import main; main(['synth', '--help'])",
         "from liveclf.cli import main; main(['export', '--help'])",
+        "from liveclf.cli import main; main(['record', '--help'])",
+        "from liveclf.cli import main; main(['devices', '--help'])",
+        "from liveclf.cli import main; main(['doctor', '--help'])",
     ],
 )
 def test_help_and_imports_load_nothing_heavy(start):

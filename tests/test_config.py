@@ -18,7 +18,10 @@ from liveclf.config import (
     ON_STUCK,
     RECIPES,
     Count,
+    DevicesSettings,
+    DoctorSettings,
     Hertz,
+    RecordSettings,
     RunSettings,
     Seconds,
     Section,
@@ -31,7 +34,9 @@ from liveclf.config import (
 from liveclf.errors import UsageError
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
-COMMANDS = (RunSettings, TrainSettings, SynthSettings)
+COMMANDS = (
+    RunSettings, RecordSettings, DevicesSettings, DoctorSettings, TrainSettings, SynthSettings,
+)  # fmt: skip
 
 
 # -- text forms ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ ratio. The two alternate, so that a machine whose speed drifts does not decide.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
@@ -24,6 +25,7 @@ from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.model.bundle import Bundle, load_bundle
 from liveclf.model.engines import open_engine
@@ -81,7 +83,15 @@ def _whole(engine: Engine, bundle: Bundle, recording: Path, output: str) -> floa
     decider = Decider(info.classes, info.families, 1.0, top_k=3, min_probability=0.0)
     began_s = time.perf_counter()
     pipeline.run(
-        source, [], Framer(_WINDOW), Batcher(engine.batch_size, 1.0), engine, decider, sinks, stats
+        source,
+        [],
+        Framer(_WINDOW),
+        Shedder(math.inf),
+        Batcher(engine.batch_size, 1.0),
+        engine,
+        decider,
+        sinks,
+        stats,
     )
     sinks.close({})
     elapsed_s = time.perf_counter() - began_s

@@ -8,6 +8,7 @@ Writes docs/run.svg, the last state of the real table.
 from __future__ import annotations
 
 import io
+import math
 import re
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.model.bundle import load_bundle
 from liveclf.model.engines import open_engine
@@ -50,7 +52,8 @@ def main() -> None:
     info = bundle.info
     table = TableSink(Console(file=io.StringIO(), width=WIDTH), source.info)
     pipeline.run(
-        source, [], Framer(info.window_samples), Batcher(engine.batch_size, 1.0), engine,
+        source, [], Framer(info.window_samples), Shedder(math.inf),
+        Batcher(engine.batch_size, 1.0), engine,
         Decider(
             info.classes, info.families, info.temperature[precision],
             top_k=3, min_probability=0.0, annotations=source.info.annotations,

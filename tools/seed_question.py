@@ -71,10 +71,12 @@ def main() -> None:
     parts = arguments.parts.split(",")
     lab = Lab(arguments.width, arguments.steps, arguments.batch, arguments.windows)
     results: dict[str, list[Result]] = {}
+    runs: list[Callable[[int], Result]]
     if "a" in parts:
         results["a"] = lab.runs("(a) as posted", [lab.as_posted], seeds)
     if "b" in parts:
-        results["b"] = lab.runs("(b) vgg16-classic, our recipe", [lab.ours], seeds)
+        runs = [lab.ours, partial(lab.ours, batch=arguments.batch)]
+        results["b"] = lab.runs("(b) vgg16-classic, our recipe", runs, seeds)
     for title, recipes in (("changed", CHANGED), ("taken", TAKEN)):
         if "c" in parts or title in parts:
             runs = [partial(lab.run, recipe) for recipe in recipes]
@@ -135,12 +137,12 @@ class Lab:
         test = prepared(self._test, POSTED)[..., None]
         return self._result("as posted", seed, posted.model, test, posted.guard, began_s)
 
-    def ours(self, seed: int) -> Result:
+    def ours(self, seed: int, batch: int = FitSettings().batch) -> Result:
         """Train vgg16-classic as `liveclf train` would."""
         keras.utils.set_random_seed(seed)
         model = build_vgg16(len(CLASSES), "vgg16-classic", self._width)
         self._compile_ours(model)
-        return self._fit("vgg16-classic", seed, model, OURS)
+        return self._fit(f"vgg16-classic, batches of {batch}", seed, model, OURS, batch)
 
     def run(self, recipe: Recipe, seed: int) -> Result:
         """Train a recipe."""
@@ -151,7 +153,7 @@ class Lab:
         else:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             model.compile(keras.optimizers.Adam(recipe.learning_rate), loss, metrics=["accuracy"])
-        return self._fit(recipe.name, seed, model, recipe)
+        return self._fit(recipe.name, seed, model, recipe, self._batch)
 
     def _compile_ours(self, model: keras.Model) -> None:
         # No average of the weights: it is made for runs of thousands of steps.
@@ -159,7 +161,7 @@ class Lab:
         fit = FitSettings(steps=self._steps, warmup_steps=warm, label_smoothing=0.0, average=0.0)
         compile_model(model, TrainSettings(fit=fit))
 
-    def _fit(self, name: str, seed: int, model: keras.Model, recipe: Recipe) -> Result:
+    def _fit(self, name: str, seed: int, model: keras.Model, recipe: Recipe, batch: int) -> Result:
         began_s = time.perf_counter()
         x = prepared(self._train, recipe)
         checks = sorted({step for step in CHECKS if step < self._steps} | {self._steps})
@@ -168,7 +170,7 @@ class Lab:
 
         def batches() -> Any:
             while True:
-                rows = rng.integers(len(x), size=self._batch)
+                rows = rng.integers(len(x), size=batch)
                 yield x[rows], self._train.y[rows]
 
         model.jit_compile = False  # compiling takes longer than it saves here

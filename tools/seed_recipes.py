@@ -63,6 +63,7 @@ CHANGED = (
 )
 OURS = Recipe("ours, by parts", True, "he_normal", 1.5e-3, True, True, unit_power=True)
 TAKEN = (
+    OURS,
     replace(OURS, name="without batch normalisation", batch_norm=False),
     replace(OURS, name="without warm-up, decay, clipping", scheduled=False),
     replace(OURS, name="without he_normal", initializer="glorot_uniform"),

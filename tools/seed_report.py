@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -66,33 +67,41 @@ def table_of(title: str, results: Sequence[Result], marks: Sequence[int]) -> Tab
     return table
 
 
+PANELS = (
+    ("as posted, and our recipe", ("a", "b")),
+    ("the posted network, one thing changed", ("changed",)),
+    ("our recipe, one thing taken away", ("taken",)),
+)
+
+
 def draw(results: dict[str, list[Result]], path: Path) -> None:
-    """Draw the losses, smoothed, a line for each seed, a panel for each table of (c)."""
+    """Draw the losses, smoothed, a line for each run, a panel for each table."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    panels = [
-        ("the posted network, one thing changed", ("changed",)),
-        ("our recipe, one thing taken away", ("b", "taken")),
-    ]
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), sharey=True)
-    for axis, (title, parts) in zip(axes, panels, strict=True):
-        shown = [result for part in parts for result in results.get(part, [])]
-        names = list(dict.fromkeys(result.name for result in shown))
-        for result in shown:
-            kernel = np.ones(AVERAGED) / AVERAGED
-            smooth = np.convolve(result.losses, kernel, "valid")
-            k = names.index(result.name)
-            label = result.name if result.seed == shown[0].seed else None
-            color = "black" if k == 0 else f"C{k - 1}"
-            at = np.arange(len(smooth)) + AVERAGED
-            axis.plot(at, smooth, label=label, lw=2 if k == 0 else 1, color=color)
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4.6), sharey=True)
+    for axis, (title, parts) in zip(axes, PANELS, strict=True):
+        _lines(axis, [result for part in parts for result in results.get(part, [])])
         axis.axhline(np.log(len(CLASSES)), color="grey", lw=0.6, ls=":")
         axis.set(title=title, xlabel="step", ylim=(0, 1.6))
-        if shown:
-            axis.legend(fontsize=7, loc="lower left")
     axes[0].set_ylabel(f"training loss, mean of {AVERAGED} steps; dotted: ln 3")
     figure.tight_layout()
     figure.savefig(path, dpi=75)
+
+
+def _lines(axis: Any, results: Sequence[Result]) -> None:
+    """Draw runs, those of a name in a colour."""
+    names = list(dict.fromkeys(result.name for result in results))
+    kernel = np.ones(AVERAGED) / AVERAGED
+    for k, name in enumerate(names):
+        look = {"color": f"C{k - 1}" if k else "black", "lw": 1 if k else 2}
+        label: str | None = name
+        for result in results:
+            if result.name == name:
+                smooth = np.convolve(result.losses, kernel, "valid")
+                axis.plot(np.arange(len(smooth)) + AVERAGED, smooth, label=label, **look)
+                label = None
+    if names:
+        axis.legend(fontsize=7, loc="upper right", ncols=2)

@@ -202,6 +202,7 @@ class ModelSettings(Section, frozen=True):
     threads: Annotated[int, option("threads of the engine; 0: one a core", "--threads", metavar="N", ge=0)] = 0
     batch: Annotated[int, option("most windows per call of the network", "--batch", metavar="N", ge=1, le=4096)] = 128
     max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
+    max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = Seconds(0.5)
 
 
 class OutputSettings(Section, frozen=True):
@@ -212,6 +213,8 @@ class OutputSettings(Section, frozen=True):
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+    save_unknown: Annotated[str, option("keep the IQ of what is not recognised, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
+    save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
 
 
 class RunSettings(Section, frozen=True):
@@ -222,6 +225,53 @@ class RunSettings(Section, frozen=True):
     window: WindowSettings = WindowSettings()
     model: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
+
+
+class RecordingSettings(Section, frozen=True):
+    """How a recording is written."""
+
+    overwrite: Annotated[bool, option("replace a recording that is there", "--overwrite", "--force")] = False
+    description: Annotated[str, option("what it is, kept in the recording", "--description", metavar="TEXT")] = ""
+    author: Annotated[str, option("who made it, kept in the recording", "--author", metavar="TEXT")] = ""
+    quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+
+
+class RecordSettings(Section, frozen=True):
+    """Everything `liveclf record` can be told."""
+
+    source: SourceSettings = SourceSettings()
+    radio: RadioSettings = RadioSettings()
+    record: RecordingSettings = RecordingSettings()
+
+
+class ListingSettings(Section, frozen=True):
+    """How devices are listed."""
+
+    json: Annotated[bool, option("as JSON", "--json")] = False
+    limit_s: Annotated[Seconds, option("longest wait for each driver", "--limit", metavar="TIME")] = Seconds(15)
+
+
+class DevicesSettings(Section, frozen=True):
+    """Everything `liveclf devices` can be told."""
+
+    devices: ListingSettings = ListingSettings()
+
+
+class CheckSettings(Section, frozen=True):
+    """What `liveclf doctor` looks at, and how it tells."""
+
+    json: Annotated[bool, option("as JSON", "--json")] = False
+    measure_s: Annotated[Seconds, option("how long the speed of the network is measured; 0: not at all", "--measure", metavar="TIME")] = Seconds(3)
+    listen_s: Annotated[Seconds, option("how long --device is listened to for lost samples", "--listen", metavar="TIME")] = Seconds(10)
+
+
+class DoctorSettings(Section, frozen=True):
+    """Everything `liveclf doctor` can be told."""
+
+    doctor: CheckSettings = CheckSettings()
+    source: SourceSettings = SourceSettings()
+    radio: RadioSettings = RadioSettings()
+    model: ModelSettings = ModelSettings()
 
 
 class SendSettings(Section, frozen=True):

@@ -46,6 +46,23 @@ class SampleFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Samples that are missing before a block, and why.
+
+    Attributes:
+        cause: In words for the user.
+        samples: How many.
+        is_exact: Counted, not estimated from a clock.
+        is_wanted: Left out on purpose, as while a tuner settles.
+    """
+
+    cause: str
+    samples: int
+    is_exact: bool = True
+    is_wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive samples as the source delivered them.
 
@@ -60,6 +77,8 @@ class Block:
         epoch_s: UNIX time of sample index 0 on this segment's clock, NaN if
             unknown: sample k was taken at epoch_s + k / sample_rate_hz.
         received_s: `time.monotonic()` when the block arrived.
+        losses: What the jump of `start_sample` before this block consists of, as far as it
+            is known.
     """
 
     iq: NDArray[Any]
@@ -70,6 +89,7 @@ class Block:
     center_hz: float
     epoch_s: float
     received_s: float
+    losses: tuple[Loss, ...] = ()
 
     @property
     def stretch(self) -> tuple[Any, ...]:

@@ -148,6 +148,7 @@ RUN_FLAGS = [
     "16",
     "--max-age",
     "10ms",
+    *("--max-late", "1s"),
     "-o",
     "table",
     "-o",
@@ -159,6 +160,8 @@ RUN_FLAGS = [
     "--stats",
     "2s",
     "--quiet",
+    *("--save-unknown", "unknown"),
+    *("--save-unknown-max", "10M"),
 ]
 
 

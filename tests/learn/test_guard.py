@@ -21,7 +21,8 @@ from liveclf.learn.stuck.diagnosis import Finding
 from liveclf.learn.stuck.look import Observer
 from liveclf.learn.stuck.probe import draw
 from liveclf.learn.stuck.progress import Progress, uninformed_loss
-from liveclf.learn.stuck.relation import balanced_accuracy
+from liveclf.learn.stuck.relation import relation, share_in_order
+from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import make_chunk
 
 CHECKS = (40, 60, 100)
@@ -514,13 +515,33 @@ def test_a_probe_reads_a_file_in_order_and_counts_every_label() -> None:
 
 def test_simple_features_tell_labels_that_go_with_the_input_from_others() -> None:
     x, y = windows(1000)
-    found, chance, error = balanced_accuracy(draw(x, y, 3))
-    assert chance == pytest.approx(1 / 3)
-    assert found > chance + 8 * error
+    found, error = share_in_order(draw(x, y, 3))
+    assert found > 0.5 + 8 * error
     rng = np.random.default_rng(6)
     for _ in range(5):
-        found, chance, error = balanced_accuracy(draw(x, rng.permutation(y), 3))
-        assert abs(found - chance) < 4 * error
+        found, error = share_in_order(draw(x, rng.permutation(y), 3))
+        assert abs(found - 0.5) < 4 * error
+
+
+def test_labels_are_called_random_only_of_windows_enough_to_tell() -> None:
+    x, y = windows(1000)
+    y = np.random.default_rng(6).permutation(y)
+    assert relation(draw(x, y, 3)).cause == diagnosis.UNRELATED
+    assert relation(draw(x[:60], y[:60], 3)).cause == diagnosis.UNKNOWN
+
+
+def test_a_class_of_one_window_does_not_disturb_the_others() -> None:
+    x, y = windows(1000)
+    y[0] = 3
+    found, error = share_in_order(draw(x, y, 4))
+    assert found > 0.5 + 4 * error
+
+
+def test_weak_signals_of_all_classes_are_told_from_random_labels() -> None:
+    chunk = make_chunk(1, 0, (-15.0, 0.0), CLASSES)
+    x, y = chunk.x[..., :128].astype(np.float32), chunk.y.astype(np.int32)
+    found, error = share_in_order(draw(x, y, len(CLASSES)))
+    assert found > 0.5 + 6 * error
 
 
 def test_a_finding_reads_as_what_was_measured_and_what_to_change() -> None:

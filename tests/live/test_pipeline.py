@@ -26,6 +26,7 @@ from liveclf.errors import SourceError
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.protocols import Sink, Stage
 from liveclf.records import Block, Detections
@@ -42,11 +43,13 @@ class Loop:
     output: FakeOutput | FanOut = field(default_factory=FakeOutput)
     stages: Sequence[Stage] = ()
     max_age_s: float = math.inf
+    max_late_s: float = math.inf
     clock: Callable[[], float] = lambda: 0.0
     on_block: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.framer = Framer(WINDOW)
+        self.shedder = Shedder(self.max_late_s)
         self.stats = Stats(FAMILY_OF)
 
     def run(self) -> None:
@@ -54,6 +57,7 @@ class Loop:
             self.source,
             self.stages,
             self.framer,
+            self.shedder,
             Batcher(self.engine.batch_size, self.max_age_s),
             self.engine,
             Decider(CLASSES, FAMILY_OF, 1.0, top_k=2, min_probability=0.0),
@@ -65,7 +69,7 @@ class Loop:
 
     @property
     def figures(self) -> dict:
-        figures = self.stats.summary(self.framer, 1.0)
+        figures = self.stats.summary(self.framer, self.shedder, 1.0)
         accounted = figures["classified"] + figures["unclassified"]
         assert figures["windows"] == accounted + sum(figures["skipped"].values())
         return figures
@@ -334,3 +338,18 @@ def test_a_single_output_that_fails_ends_the_run():
     assert source.n_given < 5000
     (report,) = loop.output.close({})
     assert (report.state, report.n_written) == ("failed", 4)
+
+
+def test_an_engine_that_is_too_slow_leaves_out_windows_and_not_samples():
+    clock = FakeClock()
+    blocks = [replace(b, received_s=0.1 * k) for k, b in enumerate(make_blocks(*[4 * WINDOW] * 50))]
+    engine = FakeEngine(4, takes_s=0.25, clock=clock)
+    loop = Loop(FakeSource(blocks, is_live=True), engine, max_late_s=0.5, clock=clock)
+    loop.run()
+    figures = loop.figures
+    assert figures["skipped"]["late"] > 0
+    assert figures["classified"] + figures["skipped"]["late"] == figures["windows"] == 200
+    assert figures["samples_lost"] == 0
+    assert figures["coverage"] == figures["classified"] / 200
+    # The clock only passes in the engine, so a window waits for one batch at most beyond.
+    assert max(found.latency_s.max() for found in loop.output.written) <= 0.5 + 0.25

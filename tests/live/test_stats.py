@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_parts import CLASSES, FAMILIES, FAMILY_OF, WINDOW, make_blocks
+from fake_parts import CLASSES, FAMILIES, FAMILY_OF, WINDOW, make_blocks, moved
 from hypothesis import given
 from hypothesis import strategies as st
 
 from liveclf.dsp.framer import Framer
+from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
-from liveclf.records import Detections
+from liveclf.records import Detections, Loss
 
 
 def detections(n: int = 1, **columns) -> Detections:
@@ -47,7 +48,7 @@ def detections(n: int = 1, **columns) -> Detections:
 
 
 def summary(stats: Stats, framer: Framer | None = None, wall_s: float = 2.0) -> dict:
-    return stats.summary(framer or Framer(WINDOW), wall_s)
+    return stats.summary(framer or Framer(WINDOW), Shedder(math.inf), wall_s)
 
 
 def test_labels_and_families_are_counted_the_most_frequent_first():
@@ -73,7 +74,7 @@ def test_windows_are_classified_skipped_or_unclassified():
     stats.count_detections(detections(5))
     figures = summary(stats, framer)
     assert figures["windows"] == 200 // WINDOW
-    assert figures["skipped"] == {"non-finite": 1, "zero power": 1}
+    assert figures["skipped"] == {"non-finite": 1, "zero power": 1, "late": 0}
     assert (figures["classified"], figures["unclassified"]) == (5, 5)
     assert figures["samples_short"] == 8
 
@@ -95,6 +96,25 @@ def test_lost_samples_are_the_jumps_of_the_source_and_never_negative():
         stats.count_block(replace(first, start_sample=start_sample))
     assert summary(stats)["samples_lost"] == 3
     assert summary(stats)["samples"] == 500
+
+
+def test_losses_are_told_by_cause_and_what_was_wanted_apart():
+    stats = Stats(FAMILY_OF)
+    first, second, third, fourth = make_blocks(100, 100, 100, 100)
+    told = (
+        Loss("the bus", 5),
+        Loss("the clock", 7, is_exact=False),
+        Loss("tuning", 3, is_wanted=True),
+    )
+    stats.count_block(first)
+    stats.count_block(moved(second, 15, losses=told))
+    stats.count_block(moved(third, 19, losses=(Loss("the bus", 1),)))
+    stats.count_block(moved(fourth, 19))
+    figures = summary(stats)
+    assert figures["lost_by"] == {"the clock": 7, "the bus": 6, "missing in the recording": 3}
+    assert figures["samples_lost"] == 16
+    assert figures["samples_lost_estimated"] == 7
+    assert figures["samples_left_out"] == 3
 
 
 def test_without_a_rate_there_is_no_time():

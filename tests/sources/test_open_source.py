@@ -13,7 +13,9 @@ import pytest
 from replaying import joined, opened, replay
 
 from liveclf import sources
+from liveclf.config import Hertz, RadioSettings, SourceSettings
 from liveclf.errors import SourceError, UsageError
+from liveclf.sources import open_source
 from liveclf.sources.recording import ReplaySource
 
 
@@ -25,24 +27,45 @@ def cu8(path: Path, n: int = 3) -> Path:
 def test_every_line_of_the_table_has_its_reader():
     for module in set(sources.RECORDINGS.values()):
         assert callable(import_module(f"liveclf.sources.{module}").open_recording)
-    for module in set(sources.SOURCES.values()):
-        assert callable(import_module(f"liveclf.sources.{module}").open_source)
+    for module in set(sources.DRIVERS.values()):
+        assert callable(import_module(f"liveclf.sources.{module}").open_driver)
 
 
-@pytest.mark.parametrize("path", ["radio:", "radio:433.92M", "250k:radio:cu8:x"])
-def test_a_scheme_goes_to_its_module_with_all_that_follows_it(monkeypatch, path):
+@pytest.mark.parametrize("device", ["radio", "radio:00000001", "RADIO:x", "radio://host:1"])
+def test_a_device_goes_to_its_driver_with_all_that_follows_it(monkeypatch, device):
     asked = []
-    monkeypatch.setitem(sources.SOURCES, "radio:", "stdin")
-    monkeypatch.setattr("liveclf.sources.stdin.open_source", asked.append)
-    opened(path)
-    assert [settings.path for settings in asked] == [path.removeprefix("250k:")]
-    assert [settings.rate_hz for settings in asked] == [250e3 if path[0] == "2" else None]
+    monkeypatch.setitem(sources.DRIVERS, "radio", "some_radio")
+    monkeypatch.setattr("liveclf.sources.capture.live.LiveSource", lambda *a: asked.append(a))
+    open_source(SourceSettings(rate_hz=Hertz(1e6)), RadioSettings(device=device, gain="3"))
+    ((module, settings, radio, _),) = asked
+    assert module == "liveclf.sources.some_radio"
+    assert (settings.rate_hz, radio.device, radio.gain) == (1e6, device, "3")
 
 
-@pytest.mark.parametrize("path", ["radio", "-:x", "radio/x:y"])
-def test_what_only_looks_like_a_scheme_is_a_recording(monkeypatch, tmp_path, path):
+def test_a_uri_is_a_device_in_place_of_a_path_too(monkeypatch):
+    asked = []
+    monkeypatch.setattr("liveclf.sources.capture.live.LiveSource", lambda *a: asked.append(a))
+    opened("zmq://127.0.0.1:5555")
+    assert asked[0][0] == "liveclf.sources.zeromq"
+    assert asked[0][2].device == "zmq://127.0.0.1:5555"
+
+
+@pytest.mark.parametrize(
+    ("settings", "radio", "said"),
+    [
+        ({}, {"device": "hackrf"}, "Device 'hackrf' is of no known kind; it begins with one of"),
+        ({"path": "x.cu8"}, {"device": "rtlsdr"}, "are two sources; give one"),
+        ({"path": "x.cu8"}, {"gain": "20"}, "radio.gain = '20' sets a radio; name it with"),
+    ],
+)
+def test_what_does_not_go_together_is_said(settings, radio, said):
+    with pytest.raises(UsageError, match=said):
+        open_source(SourceSettings(**settings), RadioSettings(**radio))
+
+
+@pytest.mark.parametrize("path", ["radio", "-:x", "radio/x:y", "rtlsdr:x"])
+def test_what_only_looks_like_a_device_is_a_recording(monkeypatch, tmp_path, path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sources.SOURCES, "radio:", "stdin")
     with pytest.raises(SourceError, match=f"Recording {path} does not exist"):
         opened(path)
 

@@ -28,6 +28,10 @@ SMALLEST = [
     "1024",
     "--heldout",
     "512",
+    "--average",
+    "0",
+    "--noise-share",
+    "1",
 ]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
-from liveclf.cli.run import _Every, _introduce, _silent, _stopped_by_signals
+from liveclf.cli.run import Every, introduce, silent
+from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import PublishSettings, to_toml
-from liveclf.protocols import Source, Stage
-from liveclf.records import Block
+from liveclf.protocols import Source
 
 if TYPE_CHECKING:
     from liveclf.sources.zeromq_sender import Sender
@@ -49,12 +49,12 @@ def publish(settings: PublishSettings) -> int:
     from liveclf.sources import open_source
     from liveclf.sources.zeromq_sender import Sender, sent_format
 
-    tell = _silent if settings.publish.quiet else say
+    tell = silent if settings.publish.quiet else say
     sender = Sender(settings.publish)
     try:
-        source = open_source(settings.source)
+        source = open_source(settings.source, settings.radio, tell)
         form = sent_format(source.info.format, settings.publish.native)
-        _introduce(source.info, f"{sender.name}, {form}", tell)
+        introduce(source.info, f"{sender.name}, {form}", tell)
     except BaseException:
         sender.close(0)
         raise
@@ -67,16 +67,17 @@ def _send_all(
     source: Source, sender: Sender, settings: PublishSettings, tell: Callable[[str], None]
 ) -> int:
     from liveclf.dsp.decimate import Decimator
+    from liveclf.live.pipeline import through
 
     began_s = time.monotonic()
     decimator = Decimator(settings.source.decimate)
-    every = _Every(settings.publish.stats_s, lambda: tell(_line(sender, began_s)))
+    every = Every(settings.publish.stats_s, lambda: tell(_line(sender, began_s)))
     taken = True
-    with _stopped_by_signals(source.close, sender.stop) as signals:
+    with stopped_by_signals(source.close, sender.stop) as signals:
         try:
             if sender.waits:
                 tell("Nothing is sent before somebody listens.")
-            for block in _through(decimator, source.blocks()):
+            for block in through([decimator], source.blocks()):
                 sender.send(block)
                 every()
         finally:
@@ -86,16 +87,6 @@ def _send_all(
             if not taken:
                 tell("What was sent last was not taken in time, and is lost.")
     return 128 + signals[0] if signals else 0
-
-
-def _through(decimator: Stage, blocks: Iterator[Block]) -> Iterator[Block]:
-    try:
-        for block in blocks:
-            yield from decimator.push(block)
-    except Exception:  # what came before a fault of the source is sent all the same
-        yield from decimator.flush()
-        raise
-    yield from decimator.flush()
 
 
 def _line(sender: Sender, began_s: float) -> str:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import signal
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
+from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
+    from liveclf.cli.saving import Saving
+    from liveclf.model.bundle import BundleInfo
     from liveclf.sinks import FanOut, SinkReport
 
 
@@ -47,6 +49,7 @@ class _Run:
     source: Source
     stages: list[Stage]
     framer: Framer
+    shedder: Shedder
     batcher: Batcher
     engine: Engine
     decider: Decider
@@ -54,11 +57,14 @@ class _Run:
     stats: Stats
     model: str
     began_s: float
+    saving: Saving | None
 
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
         about = {"source": self.source.info.name, "model": self.model, "engine": self.engine.name}
-        return about | self.stats.summary(self.framer, time.monotonic() - self.began_s)
+        return about | self.stats.summary(
+            self.framer, self.shedder, time.monotonic() - self.began_s
+        )
 
 
 def classify(settings: RunSettings) -> int:
@@ -73,21 +79,23 @@ def classify(settings: RunSettings) -> int:
     """
     from liveclf.sinks.summary import print_summary
 
-    tell = _silent if settings.output.quiet else say
+    tell = silent if settings.output.quiet else say
     run = _assemble(settings, tell)
-    every = _Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
-    with _stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
+    every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
+    with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
-                run.source, run.stages, run.framer, run.batcher, run.engine, run.decider,
-                run.output, run.stats, on_block=every,
+                run.source, run.stages, run.framer, run.shedder, run.batcher, run.engine,
+                run.decider, run.output, run.stats, on_block=every,
             )  # fmt: skip
         finally:
             run.source.close()
             figures = run.figures()
             reports = run.output.close(figures)
             if not settings.output.quiet:
-                print_summary(figures, reports)
+                print_summary(figures, run.saving.others(reports) if run.saving else reports)
+            if run.saving:
+                tell(run.saving.told(reports))
     if signals:
         return 128 + signals[0]
     return int(any(_lost_records(report) for report in reports))
@@ -97,24 +105,36 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     """Open everything; outputs last, so that nothing is overwritten in vain."""
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
     from liveclf.dsp.decimate import Decimator
+    from liveclf.dsp.shift import Shifter
     from liveclf.model.bundle import load_bundle
     from liveclf.model.engines import open_engine
     from liveclf.sinks import open_sinks, parse_outputs
     from liveclf.sources import open_source
 
     parse_outputs(settings.output.to)  # wrong use is said before anything is opened
-    source = open_source(settings.source)
+    source = open_source(settings.source, settings.radio, tell)
     bundle = load_bundle(settings.model.bundle)
     engine, precision = open_engine(bundle, settings.model)
+    shifter = Shifter(float(settings.radio.offset_hz))
     decimator = Decimator(settings.source.decimate)
-    seen = decimator.describe(source.info)  # by the framer and all behind it
+    seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it
+    saving = _saving(settings, bundle.info)
     output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
-    _introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
+    introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
+    stages: list[Stage] = [
+        *([shifter] if settings.radio.offset_hz else []),
+        *([decimator] if settings.source.decimate > 1 else []),
+    ]
+    if saving:
+        output.add_listener(saving.start(seen))
+        stages.append(saving.history)
     info, least = bundle.info, settings.output.min_probability
     return _Run(
         source=source,
-        stages=[decimator] if settings.source.decimate > 1 else [],
+        stages=stages,
         framer=Framer(info.window_samples, settings.window.hop),
+        # A replay waits for us: nothing in it can be late.
+        shedder=Shedder(float(settings.model.max_late_s) if seen.is_live else math.inf),
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
         decider=Decider(
@@ -129,7 +149,17 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         stats=Stats(info.families),
         model=info.name,
         began_s=time.monotonic(),
+        saving=saving,
     )
+
+
+def _saving(settings: RunSettings, info: BundleInfo) -> Saving | None:
+    """Return what keeps unknown windows, if asked for."""
+    if not settings.output.save_unknown:
+        return None
+    from liveclf.cli.saving import Saving
+
+    return Saving(settings, info.window_samples, info.name)
 
 
 def _lost_records(report: SinkReport) -> bool:
@@ -137,7 +167,8 @@ def _lost_records(report: SinkReport) -> bool:
     return report.state == "failed" or (report.n_dropped > 0 and report.state != "closed")
 
 
-def _introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> None:
+def introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> None:
+    """Say what is read, and what does not go without saying."""
     rate = f"{info.sample_rate_hz / 1e6:g} MS/s" if info.sample_rate_hz > 0 else "rate unknown"
     center = f", {info.center_hz / 1e6:g} MHz" if info.center_hz == info.center_hz else ""
     tell(f"{info.name}: {info.format}, {rate}{center}; {model}")
@@ -147,35 +178,7 @@ def _introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> Non
         tell(note)
 
 
-@contextmanager
-def _stopped_by_signals(*actions: Callable[[], None]) -> Iterator[list[int]]:
-    """End the stream at the first signal, so that all that came before is classified.
-
-    Args:
-        actions: What ends it; they only set flags.
-
-    Yields:
-        The signals received. A second one raises KeyboardInterrupt at once.
-    """
-    received: list[int] = []
-
-    def stop(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
-            raise KeyboardInterrupt
-        for action in actions:
-            action()
-
-    watched = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in watched]
-    try:
-        yield received
-    finally:
-        for number, handler in zip(watched, before, strict=True):
-            signal.signal(number, handler)
-
-
-class _Every:
+class Every:
     """Calls something no more often than every so many seconds; 0 for never."""
 
     def __init__(self, interval_s: float, call: Callable[[], None]) -> None:
@@ -183,6 +186,7 @@ class _Every:
         self._next_s = time.monotonic() + interval_s
 
     def __call__(self) -> None:
+        """Call it, if it is time."""
         if self._interval_s and time.monotonic() >= self._next_s:
             self._next_s += self._interval_s
             self._call()
@@ -195,12 +199,18 @@ def _line(figures: dict[str, Any]) -> str:
         f"{figures['samples']:,} samples",
         f"{figures['classified']:,} of {figures['windows']:,} windows classified",
         f"{sum(figures['skipped'].values()):,} skipped",
-        f"{figures['samples_lost']:,} samples lost",
+        _lost(figures),
         f"{factor:.2f} x real time" if factor else "",
         f"p99 latency {p99:.1f} ms" if p99 is not None else "",
     ]
     return "; ".join(part for part in parts if part)
 
 
-def _silent(message: str) -> None:
-    pass
+def _lost(figures: dict[str, Any]) -> str:
+    lost, estimated = figures["samples_lost"], figures["samples_lost_estimated"]
+    by_clock = f" (about {estimated:,} of them by the clock)" if estimated else ""
+    return f"{lost:,} samples lost{by_clock}"
+
+
+def silent(message: str) -> None:
+    """Say nothing."""

@@ -1,7 +1,7 @@
 """The loop.
 
-    source --Block--> [stages] --Block--> framer --Windows--> batcher --> engine
-           --logits--> decider --Detections--> sinks
+    source --Block--> [stages] --Block--> framer --Windows--> shedder --> batcher
+           --> engine --logits--> decider --Detections--> sinks
 
 Collaborators are passed in; nothing is built here. The loop holds at most one block,
 one batch and what framer and batcher hold; sinks have queues of their own.
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from liveclf.dsp.framer import Framer
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedder import Shedder
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import Block, Detections, Windows
@@ -38,6 +39,7 @@ def run(
     source: Source,
     stages: Sequence[Stage],
     framer: Framer,
+    shedder: Shedder,
     batcher: Batcher,
     engine: Engine,
     decider: Decider,
@@ -59,9 +61,9 @@ def run(
             stats.count_detections(found)
 
     try:
-        for block in _through(stages, stats.counting(source.blocks())):
+        for block in through(stages, stats.counting(source.blocks())):
             for windows in framer.push(block):
-                classify(batcher.push(windows))
+                classify(batcher.push(shedder.push(windows, clock())))
             # A replay waits for us: what a slow engine makes late must not cut its batches
             # short. Only where nothing comes (an empty block) may windows wait too long.
             if source.info.is_live or not len(block.iq):
@@ -74,8 +76,13 @@ def run(
         classify(batcher.flush())
 
 
-def _through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:
-    """Chain the stages behind the blocks."""
+def through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:
+    """Chain stages behind blocks.
+
+    Args:
+        stages: In the order in which they see a block.
+        blocks: As the source delivers them.
+    """
     for stage in stages:
         blocks = _apply(stage, blocks)
     return blocks

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.dsp.framer import Framer
+from liveclf.live.shedder import Shedder
 from liveclf.records import Block, Detections
 
 # Logarithmic bins, 40 per decade from 1 us to 1000 s, each read as its geometric middle:
@@ -17,6 +18,9 @@ from liveclf.records import Block, Detections
 _BINS_PER_DECADE = 40
 _EDGES_S = np.logspace(-6, 3, 9 * _BINS_PER_DECADE + 1)
 _HALF_BIN = 10 ** (0.5 / _BINS_PER_DECADE)
+
+
+_UNTOLD = "missing in the recording"
 
 
 class Stats:
@@ -30,7 +34,9 @@ class Stats:
         """
         self._family_of = family_of
         self.samples = 0
-        self.samples_lost = 0
+        self.lost_by: Counter[str] = Counter()  # samples by cause
+        self.samples_lost_estimated = 0
+        self.samples_left_out = 0
         self._expected: int | None = None
         self.stream_s = 0.0
         self.rate_known = True
@@ -52,13 +58,30 @@ class Stats:
     def count_block(self, block: Block) -> None:
         """Count samples, those missing before them, and the time they span."""
         if self._expected is not None:
-            self.samples_lost += max(0, block.start_sample - self._expected)
+            self._count_losses(block, max(0, block.start_sample - self._expected))
         self._expected = block.start_sample + len(block.iq)
         self.samples += len(block.iq)
         if block.sample_rate_hz > 0:
             self.stream_s += len(block.iq) / block.sample_rate_hz
         else:
             self.rate_known = False
+
+    @property
+    def samples_lost(self) -> int:
+        """Samples that are missing in the stream, whatever the cause."""
+        return self.lost_by.total()
+
+    def _count_losses(self, block: Block, jump: int) -> None:
+        for loss in block.losses:
+            jump -= loss.samples
+            if loss.is_wanted:
+                self.samples_left_out += loss.samples
+                continue
+            self.lost_by[loss.cause] += loss.samples
+            if not loss.is_exact:
+                self.samples_lost_estimated += loss.samples
+        if jump > 0:
+            self.lost_by[_UNTOLD] += jump
 
     def count_detections(self, found: Detections) -> None:
         """Count labels, agreement with annotations, and latencies."""
@@ -79,25 +102,31 @@ class Stats:
         k = int(np.searchsorted(np.cumsum(self._latency), percent / 100 * total))
         return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] / _HALF_BIN * 1e3)
 
-    def summary(self, framer: Framer, wall_s: float) -> dict[str, Any]:
+    def summary(self, framer: Framer, shedder: Shedder, wall_s: float) -> dict[str, Any]:
         """Return every figure as plain numbers and strings.
 
         Args:
             framer: For what it skipped and left over.
+            shedder: For what came too late.
             wall_s: How long the run took.
         """
-        skipped = dict(framer.skipped)
+        skipped = {**framer.skipped, "late": shedder.shed}
+        windows = framer.windows + framer.skipped.total()
         stream_s = self.stream_s if self.rate_known else None
         return {
             "samples": self.samples,
             "stream_s": stream_s,
             "wall_s": wall_s,
             "realtime_factor": stream_s / wall_s if stream_s and wall_s > 0 else None,
-            "windows": framer.windows + sum(skipped.values()),
+            "windows": windows,
             "classified": self.classified,
-            "unclassified": framer.windows - self.classified,
+            "unclassified": framer.windows - shedder.shed - self.classified,
+            "coverage": self.classified / windows if windows else None,
             "skipped": skipped,
             "samples_lost": self.samples_lost,
+            "samples_lost_estimated": self.samples_lost_estimated,
+            "lost_by": dict(self.lost_by.most_common()),
+            "samples_left_out": self.samples_left_out,
             "samples_short": framer.short_samples,
             "unknown": self.unknown,
             "latency_p50_ms": self.latency_ms(50),

@@ -24,10 +24,11 @@ def print_summary(
 
     Args:
         summary: The figures: source, model, engine, samples, stream_s, wall_s,
-            realtime_factor, windows, classified, unclassified, skipped {reason: windows},
-            samples_lost, samples_short, unknown, latency_p50_ms, latency_p99_ms,
-            labels {label: windows}, families {family: windows}, agreement
-            {annotated, label_right, family_right}.
+            realtime_factor, windows, classified, unclassified, coverage (classified
+            over windows), skipped {reason: windows}, samples_lost, lost_by {cause:
+            samples}, samples_lost_estimated, samples_left_out, samples_short, unknown,
+            latency_p50_ms, latency_p99_ms, labels {label: windows}, families {family:
+            windows}, agreement {annotated, label_right, family_right}.
         reports: What became of each output.
         file: Where to; none: standard error.
     """
@@ -85,6 +86,8 @@ def _windows(summary: Mapping[str, Any]) -> str:
         parts.append(f"{classified:,} classified")
     skipped = summary.get("skipped") or {}
     parts += [f"{n:,} skipped ({reason})" for reason, n in skipped.items() if n]
+    if (coverage := summary.get("coverage")) is not None and coverage < 1:
+        parts.append(f"coverage {coverage:.1%}")
     if unclassified := summary.get("unclassified"):
         parts.append(f"{unclassified:,} not classified")
     if unknown := summary.get("unknown"):
@@ -96,6 +99,12 @@ def _lost(summary: Mapping[str, Any]) -> Text:
     text = Text()
     if (lost := summary.get("samples_lost")) is not None:
         text.append(f"{lost:,} samples", style="bold red" if lost else "")
+    if causes := summary.get("lost_by"):
+        text.append(f" ({', '.join(f'{n:,} {cause}' for cause, n in causes.items())})")
+    if estimated := summary.get("samples_lost_estimated"):
+        text.append(f", of which about {estimated:,} by the clock")
+    if left_out := summary.get("samples_left_out"):
+        text.append(f"{', ' if text else ''}{left_out:,} left out while tuners settled")
     if short := summary.get("samples_short"):
         text.append(f"{', ' if text else ''}{short:,} left over, too few for a window")
     return text

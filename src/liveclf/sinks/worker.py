@@ -214,12 +214,18 @@ class FanOut:
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = tuple(workers)
+        self._n_outputs = len(self._workers)
         self._reports: tuple[SinkReport, ...] | None = None
 
     @property
     def all_closed(self) -> bool:
         """Whether no output takes records any more: going on would be for nothing."""
-        return bool(self._workers) and all(w.state != "ok" for w in self._workers)
+        outputs = self._workers[: self._n_outputs]
+        return bool(outputs) and all(w.state != "ok" for w in outputs)
+
+    def add_listener(self, worker: Worker) -> None:
+        """Add one that gets every batch, and for which alone the run does not go on."""
+        self._workers += (worker,)
 
     def write(self, detections: Detections) -> None:
         """Hand over one batch; see `Worker.submit`."""
@@ -241,7 +247,7 @@ class FanOut:
             limit_s: See `Worker.join`.
 
         Returns:
-            What became of each output, in the order they were given.
+            What became of each output, in the order they were given, listeners last.
         """
         if self._reports is None:
             for worker in self._workers:

@@ -1,8 +1,8 @@
-"""Where samples come from. The two tables below are the one place that names the sources.
+"""Where samples come from. The tables below are the one place that names the sources.
 
-A radio or a socket is a file in this folder with a function `open_source(settings)` that
-returns a `protocols.Source`, and a line in SOURCES. A new kind of recording is a file with
-`open_recording(path, settings)`, and a line in RECORDINGS.
+A radio or a server is a file in this folder with a function `open_driver(settings, radio)`
+that returns a `capture.driver.Driver`, and a line in DRIVERS. A new kind of recording is a
+file with `open_recording(path, settings)`, and a line in RECORDINGS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from liveclf.config import SourceSettings
+from liveclf.config import RadioSettings, SourceSettings
 from liveclf.errors import SourceError, UsageError
 from liveclf.protocols import Source
 from liveclf.sources.names import Hints, from_tokens, is_override
@@ -25,10 +25,19 @@ from liveclf.sources.samples import reason
 DEMO = Path(__file__).parent.parent / "data" / "demo.sigmf-meta"
 """The recording that ships in the package."""
 
-SOURCES: dict[str, str] = {
-    "-": "stdin",
+DRIVERS: dict[str, str] = {
+    "rtlsdr": "rtlsdr",
+    "soapy": "soapy",
+    "rtltcp": "rtltcp",
+    "rtl_tcp": "rtltcp",
+    "zmq": "zeromq",
+    "zmq+sub": "zeromq",
+    "zmq+pull": "zeromq",
 }
-"""Name, or URI scheme with its colon (`rtl_tcp:`) -> module of this folder that opens it."""
+"""What --device begins with, up to the colon -> module of this folder that drives it."""
+
+RADIOS = ("rtlsdr", "soapy")
+"""Those of DRIVERS that know what is plugged in: their modules have `find_devices()`."""
 
 RECORDINGS: dict[str, str] = {
     ".sigmf": "sigmf",
@@ -43,31 +52,84 @@ RECORDINGS: dict[str, str] = {
 """Ending of the file name -> module of this folder that opens it; any other is raw."""
 
 
-def open_source(settings: SourceSettings) -> Source:
-    """Open what `settings.path` names: one of SOURCES, a pipe or a recording.
+_NO_RADIO = RadioSettings()
 
-    An empty path stands for the recording in the package.
+
+def open_source(
+    settings: SourceSettings,
+    radio: RadioSettings = _NO_RADIO,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Source:
+    """Open what is named: a radio or a server, a pipe, a recording.
+
+    A device is `radio.device`, or a URI in place of a path. Nothing stands for the recording
+    in the package.
 
     The path may begin with what rtl_433 calls an override, `cu8:433.92M:250k:path`,
     which counts as flags. A colon in the name of a file that exists is no such thing.
 
+    Args:
+        settings: What to read, from where to where.
+        radio: Which device, and how it is to be set.
+        tell: Told in a sentence of what happens to a device later.
+
     Raises:
         SourceError: It cannot be read.
         UsageError: A flag is wrong or cannot be kept.
+        MissingExtraError: The driver is not installed.
     """
+    if device := _device(settings, radio):
+        return _open_device(device, structs.replace(settings, path=""), radio, tell)
+    if radio != _NO_RADIO:
+        raise UsageError(f"{_flag_of(radio)} sets a radio; name it with --device.")
     if not settings.path:
         settings = structs.replace(settings, path=str(DEMO))
-    # Asked before overrides are split off, as `rtl_tcp:433.92M` is for its module to read;
-    # and again after, as standard input may have them.
-    module = _find_source(settings.path)
-    if module is None:
+    if not _is_stream(settings.path):
         settings = _split_override(settings)
-        module = _find_source(settings.path)
-    if module is None:
-        return ReplaySource(open_recording(settings), settings)
-    opener: Callable[[SourceSettings], Source]
-    opener = import_module(f"{__name__}.{module}").open_source
-    return opener(settings)
+    if settings.path == "-" or _is_stream(settings.path):
+        from liveclf.sources import stdin
+
+        return stdin.open_source(settings)
+    return ReplaySource(open_recording(settings), settings)
+
+
+def driver_module(device: str) -> str:
+    """Return the full name of the module that drives a device.
+
+    Raises:
+        UsageError: There is none.
+    """
+    kind = device.partition(":")[0].lower()
+    if kind not in DRIVERS:
+        known = ", ".join(DRIVERS)
+        raise UsageError(f"Device {device!r} is of no known kind; it begins with one of {known}.")
+    return f"{__name__}.{DRIVERS[kind]}"
+
+
+def _open_device(
+    device: str, settings: SourceSettings, radio: RadioSettings, tell: Callable[[str], None]
+) -> Source:
+    from liveclf.sources.capture.live import LiveSource
+
+    module = driver_module(device)
+    return LiveSource(module, settings, structs.replace(radio, device=device), tell)
+
+
+def _device(settings: SourceSettings, radio: RadioSettings) -> str:
+    """Return the device that is named, by --device or as a URI in place of a path."""
+    kind, colon, _ = settings.path.partition("://")
+    uri = settings.path if colon and kind.lower() in DRIVERS else ""
+    if radio.device and settings.path:
+        raise UsageError(
+            f"--device {radio.device} and {settings.path} are two sources; give one of them."
+        )
+    return radio.device or uri
+
+
+def _flag_of(radio: RadioSettings) -> str:
+    """Return the flag of the first setting that differs from its default."""
+    name = next(f for f in structs.asdict(radio) if getattr(radio, f) != getattr(_NO_RADIO, f))
+    return f"radio.{name} = {getattr(radio, name)!r}"
 
 
 def open_recording(settings: SourceSettings) -> Recording:
@@ -87,14 +149,6 @@ def open_recording(settings: SourceSettings) -> Recording:
         return opener(path, settings)
     except OSError as error:
         raise SourceError(f"Recording {path} cannot be read: {reason(error)}.") from None
-
-
-def _find_source(path: str) -> str | None:
-    """Return the module that opens `path`, None for a recording."""
-    if _is_stream(path):
-        return "stdin"
-    scheme, colon, _ = path.partition(":")
-    return SOURCES.get(scheme + colon)
 
 
 def _split_override(settings: SourceSettings) -> SourceSettings:

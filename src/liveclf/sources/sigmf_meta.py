@@ -7,9 +7,10 @@ those of the file are smaller by core:offset.
 from __future__ import annotations
 
 import json
+import math
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,16 @@ def format_of(meta: dict[str, Any], path: Path) -> SampleFormat:
             " convert it to a complex datatype."
         )
     fmt = sample_format("c" + match[2].replace("i", "s"))
+    fmt = _scaled(fmt, meta["global"])
     return with_byte_order(fmt, np.dtype(">u2")) if match[3] == "be" else fmt
+
+
+def _scaled(fmt: SampleFormat, info: dict[str, Any]) -> SampleFormat:
+    """Return the format with the scale that our own recordings tell where it is not the usual."""
+    scale = [info.get(f"liveclf:{key}", math.nan) for key in ("offset", "full_scale")]
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in scale):
+        return fmt
+    return replace(fmt, offset=float(scale[0]), full_scale=float(scale[1])) if scale[1] > 0 else fmt
 
 
 def lay_out(meta: dict[str, Any], size: int, fmt: SampleFormat, path: Path) -> Layout:

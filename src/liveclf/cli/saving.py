@@ -1,0 +1,70 @@
+"""`--save-unknown`: joins the loop's history, what writes from it, and a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from liveclf import __version__
+from liveclf.config import RunSettings
+from liveclf.live.history import History
+from liveclf.live.unknown import UnknownSaver
+from liveclf.records import StreamInfo
+from liveclf.sinks import SinkReport
+from liveclf.sinks.worker import Worker
+
+# Few, as the samples of all windows that wait there are kept in memory.
+_QUEUE_BATCHES = 8
+# The batch that is filled, the one in the network, the one that is written.
+_UNDER_WAY_BATCHES = 3
+_MOST_BLOCK_SAMPLES = 1 << 17
+
+
+class Saving:
+    """What was not recognised, kept beside a run.
+
+    Attributes:
+        history: A stage, behind all others.
+    """
+
+    def __init__(self, settings: RunSettings, window_samples: int, model: str) -> None:
+        """Make the folder.
+
+        Args:
+            settings: Which folder, how large, and how windows are cut and batched.
+            window_samples: Length of a window.
+            model: Name of the bundle.
+
+        Raises:
+            SinkError: The folder cannot be made.
+        """
+        step = max(window_samples, settings.window.hop or 0)
+        batches = _QUEUE_BATCHES + _UNDER_WAY_BATCHES
+        self.history = History(batches * settings.model.batch * step + _MOST_BLOCK_SAMPLES)
+        output = settings.output
+        self._name = f"--save-unknown {output.save_unknown}"
+        self._saver = UnknownSaver(
+            Path(output.save_unknown).expanduser(),
+            self.history,
+            limit_bytes=output.save_unknown_bytes,
+            generator=f"liveclf {__version__}, {model}",
+        )
+
+    def start(self, info: StreamInfo) -> Worker:
+        """Start the thread that writes."""
+        return Worker(self._name, self._saver, is_live=info.is_live, depth_batches=_QUEUE_BATCHES)
+
+    def told(self, reports: Sequence[SinkReport]) -> str:
+        """Say what became of it, after its thread has ended.
+
+        Args:
+            reports: Of all outputs.
+        """
+        mine = next(report for report in reports if report.name == self._name)
+        dropped = f"; {mine.n_dropped:,} records not looked at" if mine.n_dropped else ""
+        failed = f"; {mine.message}" if mine.message else ""
+        return f"{self._name}: {self._saver.report()}{dropped}{failed}"
+
+    def others(self, reports: Sequence[SinkReport]) -> list[SinkReport]:
+        """Return the reports of all other outputs."""
+        return [report for report in reports if report.name != self._name]
