@@ -30,7 +30,7 @@ LAYERS = (
 # The siblings meet in cli only, so learn may know but one of them.
 SIBLING_OF_LEARN = "model"
 ENTRY = {"__init__", "__main__"}
-HEAVY = ("tensorflow", "keras", "onnxruntime", "rtlsdr", "SoapySDR", "h5py", "jax", "torch")
+HEAVY = ("tensorflow", "keras", "onnxruntime", "rtlsdr", "SoapySDR", "h5py", "jax", "torch", "zmq")
 
 
 def files() -> list[Path]:
@@ -93,6 +93,8 @@ def test_no_file_is_named_after_nothing(name):
         "from liveclf.cli import main; main(['--help'])",
         "from liveclf.cli import main; main(['run', '--help'])",
         "from liveclf.cli import main; main(['run', '--show-config'])",
+        "from liveclf.cli import main; main(['publish', '--help'])",
+        "from liveclf.cli import main; main(['publish', '--show-config'])",
         "from liveclf.cli import main; main(['train', '--help'])",
         "from liveclf.cli import main; main(['evaluate', '--help'])",
         "from liveclf.cli import main; main(['synth', '--help'])",

@@ -13,9 +13,9 @@ from command_line import LIGHT, read, record
 from liveclf import __version__, cli
 from liveclf.cli import COMMANDS, main
 from liveclf.cli.options import Parser, add_settings, resolve
-from liveclf.config import RunSettings, Section, TrainSettings, load, to_toml
+from liveclf.config import PublishSettings, RunSettings, Section, TrainSettings, load, to_toml
 
-SETTINGS = [("run", RunSettings), ("train", TrainSettings)]
+SETTINGS = [("run", RunSettings), ("publish", PublishSettings), ("train", TrainSettings)]
 
 
 def described(cls: type[Section]) -> list[tuple[str, str, msgspec.Meta, object]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
+import struct
 import sys
 import threading
 from itertools import pairwise
@@ -344,6 +346,59 @@ def test_any_bytes_are_samples_or_an_error():
                 continue
             driver.close()
             assert sum(len(s.data) for s in driver._first) <= len(data)
+
+
+def pushing_raw(server: socket.socket, data: bytes, times: int = 1) -> None:
+    """Greet as a PUSH socket does, by ZMTP 3.0 (RFC 23), and send what no library would."""
+    with server.accept()[0] as client, contextlib.suppress(OSError):
+        client.settimeout(20)
+        client.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16 + 1 + 31))
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 4) + b"PUSH"
+        client.sendall(b"\x04" + bytes([len(ready)]) + ready)
+        answer = b""
+        while b"PULL" not in answer:
+            answer += client.recv(4096)
+        for _ in range(times):
+            client.sendall(data)
+        client.recv(1 << 16)
+        client.recv(1 << 16)  # until the receiver has gone
+
+
+FRAMES = {
+    "a size beyond all memory": b"\x02" + b"\x7f" + b"\xff" * 7,
+    "a negative size": b"\x02" + b"\xff" * 8,
+    "unknown flags": b"\xf8\x05hello",
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_that_no_library_sends_end_the_stream(name):
+    samples = b"\x00\x50" + IQ[:80]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = (server, samples + FRAMES[name])
+        thread = threading.Thread(target=pushing_raw, args=arguments, daemon=True)
+        thread.start()
+        driver = receiving(f"zmq+pull://127.0.0.1:{server.getsockname()[1]}")
+        with streaming(driver) as stream:
+            error = stream.ended()
+        thread.join(20)
+    assert isinstance(error, SourceError)
+    assert stream.tape.data == IQ[:80]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told by Linux's /proc")
+def test_a_message_without_an_end_does_not_take_all_memory(monkeypatch):
+    limit = 64 << 20
+    monkeypatch.setattr(zeromq_receiver, "_MOST_GROWTH_BYTES", limit)
+    part = b"\x03" + struct.pack(">Q", 1 << 20) + b"x" * (1 << 20)  # and more to come
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = (server, part, 256)
+        thread = threading.Thread(target=pushing_raw, args=arguments, daemon=True)
+        thread.start()
+        with pytest.raises(SourceError, match="messages without an end"):
+            receiving(f"zmq+pull://127.0.0.1:{server.getsockname()[1]}")
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 # -- what the user says --------------------------------------------------------------------

@@ -60,8 +60,6 @@ def publish(settings: PublishSettings) -> int:
         raise
     if not source.info.is_live:
         sender.wait_for_receivers()
-    if sender.waits:
-        tell("Nothing is sent before somebody listens.")
     return _send_all(source, sender, settings, tell)
 
 
@@ -77,6 +75,8 @@ def _send_all(
     taken = True
     with stopped_by_signals(source.close, sender.stop) as signals:
         try:
+            if sender.waits:
+                tell("Nothing is sent before somebody listens.")
             for block in through([decimator], source.blocks()):
                 sender.send(block)
                 every()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 from liveclf.errors import SourceError
@@ -11,10 +13,15 @@ from liveclf.sources.zeromq_address import Endpoint
 
 _WAKE_MS = 100  # how soon a wait notices that it was stopped
 
-# GNU Radio's messages are 64 KiB, ours half a MiB. The queue holds a second of 2.4 MS/s of
-# the former, and at worst, with a sender that means harm, 1 GiB.
-_MOST_BYTES = 1 << 22
+# GNU Radio's messages are 64 KiB, ours half a MiB, one at most. The queue holds a second of
+# 2.4 MS/s of the former, and at worst, with a sender that means harm, half a GiB.
+_MOST_BYTES = 1 << 21
 _MOST_MESSAGES = 256
+
+# ZeroMQ keeps the parts of a message until the last has come, and has no limit for how many
+# those are: a message without an end would take all memory there is.
+_MOST_GROWTH_BYTES = 2 * _MOST_BYTES * _MOST_MESSAGES
+_LOOK_S = 0.25
 
 
 class Receiver:
@@ -35,6 +42,7 @@ class Receiver:
         self._zmq, self._event_of = zmq, recv_monitor_message
         self._endpoint = endpoint
         self._gone = self._answered = False
+        self._memory_bytes, self._looked_s = own_memory_bytes(), time.monotonic()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB if endpoint.kind == "SUB" else zmq.PULL)
         for option, value in self._options().items():
@@ -92,9 +100,11 @@ class Receiver:
         """Return the parts of a message, None if none came for a while.
 
         Raises:
-            SourceError: The publisher has gone, and all that it sent was received.
+            SourceError: The publisher has gone, and all that it sent was received; or it
+                sends what fills the memory.
         """
         zmq = self._zmq
+        self._check_memory()
         for _ in range(2):
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
@@ -117,9 +127,10 @@ class Receiver:
         try:
             attach(endpoint.address)
         except self._zmq.ZMQError as error:
+            why = reason(error).partition(" (")[0]  # pyzmq adds the address
             doing = "bound" if endpoint.bind else "connected to"
             raise SourceError(
-                f"{endpoint.address} cannot be {doing}: {reason(error)}; check host and port."
+                f"{endpoint.address} cannot be {doing}: {why}; check host and port."
             ) from None
 
     def _wait(self) -> None:
@@ -132,7 +143,27 @@ class Receiver:
             elif not self._endpoint.bind:  # else others may come
                 self._gone = True
 
+    def _check_memory(self) -> None:
+        if time.monotonic() - self._looked_s < _LOOK_S:
+            return
+        self._looked_s = time.monotonic()
+        if own_memory_bytes() - self._memory_bytes > _MOST_GROWTH_BYTES:
+            raise SourceError(
+                f"{self._endpoint.name} sends messages without an end, which take"
+                f" {_MOST_GROWTH_BYTES >> 20} MiB by now; check what sends there."
+            )
+
     def _farewell(self) -> SourceError:
         return SourceError(
             f"{self._endpoint.name} has gone, or sent a message of over {_MOST_BYTES >> 20} MiB."
         )
+
+
+def own_memory_bytes() -> int:
+    """Return what this process holds of memory that is not shared; 0 where that is not told."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:  # not Linux
+        return 0
+    found = re.search(r"^RssAnon:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0

@@ -129,9 +129,10 @@ class Sender:
             (self._socket.connect if settings.connect else self._socket.bind)(settings.to)
         except self._zmq.ZMQError as error:
             self._context.destroy(linger=0)
+            why = reason(error).partition(" (")[0]  # pyzmq adds the address
             doing = "connected to" if settings.connect else "bound"
             raise SourceError(
-                f"{settings.to} cannot be {doing}: {reason(error)}; choose another with --to."
+                f"{settings.to} cannot be {doing}: {why}; choose another with --to."
             ) from None
 
     def _send(self, parts: list[bytes]) -> bool:
