@@ -164,7 +164,7 @@ class SourceSettings(Section, frozen=True):
 class RadioSettings(Section, frozen=True):
     """Which radio or server, and how it is set; what is not said is left to the device."""
 
-    device: Annotated[str, option("rtlsdr[:SERIAL|INDEX], soapy:driver=..., rtltcp://HOST:PORT, zmq://HOST:PORT, spyserver://HOST:PORT", "--device", "-d", metavar="NAME|URI")] = ""
+    device: Annotated[str, option("rtlsdr[:SERIAL|INDEX], soapy:driver=..., rtltcp://HOST:PORT, zmq://HOST:PORT", "--device", "-d", metavar="NAME|URI")] = ""
     gain: Annotated[str, option("auto, dB, or dB per stage as LNA=20,VGA=8", "--gain", "-g", metavar="DB")] = "auto"
     ppm: Annotated[float, option("correction of the radio's crystal", "--ppm", metavar="PPM", ge=-1000, le=1000)] = 0.0
     bandwidth_hz: Annotated[Hertz | None, option("of the filter before the converter; none: the radio's choice", "--bandwidth", metavar="HZ")] = None

@@ -85,7 +85,7 @@ def _dispatch(arguments: list[str]) -> int:
     # Only the command that was named is imported; the others need no more than a name here.
     named = next((a for a in arguments if a in COMMANDS), None)
     for name, (module, text) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
         if name == named:
             __import__(module)
             sys.modules[module].add_options(command)

@@ -99,7 +99,7 @@ def _typed(hint: Any, text: str) -> Any:
 
 
 def _default_text(default: Any) -> str:
-    if default is None or default == "" or default is msgspec.NODEFAULT:
+    if default is None or default in ("", ()) or default is msgspec.NODEFAULT:
         return ""
     if isinstance(default, bool):
         return " (default: on)" if default else ""
