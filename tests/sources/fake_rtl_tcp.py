@@ -17,10 +17,10 @@ RST = struct.pack("ii", 1, 0)  # linger for no time: closing resets the connecti
 class FakeServer:
     """Serves one client on loopback, by a script, and keeps the commands it gets."""
 
-    def __init__(self, script: Callable[[FakeServer], None]) -> None:
+    def __init__(self, script: Callable[[FakeServer], None], port: int = 0) -> None:
         self.commands = b""
         self._changed = threading.Condition()
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(("127.0.0.1", port))
         self._listening.settimeout(LIMIT_S)
         self.port = self._listening.getsockname()[1]
         self.client: socket.socket

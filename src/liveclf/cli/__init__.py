@@ -34,7 +34,7 @@ examples:
   liveclf devices
   liveclf doctor --device rtlsdr
   liveclf record out.sigmf-meta --device rtlsdr --freq 433.92M --duration 10s
-  liveclf publish --device rtlsdr --freq 433.92M --to tcp://*:5555
+  liveclf publish --device rtlsdr --freq 433.92M --to tcp://0.0.0.0:5555
   liveclf synth test.hdf5 --windows 30k --seed 7
   liveclf train --run runs/mine
   liveclf evaluate vgg16-slim --data test.hdf5

@@ -47,7 +47,7 @@ def endpoint_of(device: str) -> Endpoint:
     address, _, query = rest.partition("?")
     if address.startswith("//"):
         address = f"tcp:{address}"
-    if scheme not in _KINDS or not is_address(address):
+    if (scheme := scheme.lower()) not in _KINDS or not is_address(address):
         raise UsageError(
             f"--device {device} is no address; write it as zmq://HOST:PORT, zmq+pull://HOST:PORT"
             " or zmq:ipc:///PATH."
