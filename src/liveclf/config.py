@@ -133,6 +133,7 @@ def option(text: str, *flags: str, metavar: str = "", **limits: Any) -> Meta:
 RECIPES = ("ours", "as-posted")
 MIXED = ("auto", "on", "off")
 ON_STUCK = ("stop", "warn")
+SOCKETS = ("pub", "push")
 DIRECT_SAMPLING = ("off", "i", "q")
 SAMPLE_TYPES = ("float32", "float16")
 
@@ -271,6 +272,31 @@ class DoctorSettings(Section, frozen=True):
     source: SourceSettings = SourceSettings()
     radio: RadioSettings = RadioSettings()
     model: ModelSettings = ModelSettings()
+
+
+class SendSettings(Section, frozen=True):
+    """Where `liveclf publish` sends to, and how."""
+
+    to: Annotated[str, option("address of ZeroMQ's to wait at for receivers; tcp://*:5555 for those on other machines", "--to", metavar="ADDRESS")] = "tcp://127.0.0.1:5555"
+    socket: Annotated[str, option("pub: to all who listen, or push: each message to one", "--socket", metavar="NAME")] = "pub"
+    connect: Annotated[bool, option("connect to a receiver that waits, instead of waiting", "--connect")] = False
+    tags: Annotated[bool, option("GNU Radio's tag headers, so that losses, rate and centre are known", "--tags")] = True
+    key: Annotated[str, option("in front of each message, for receivers of several streams", "--key", metavar="KEY")] = ""
+    native: Annotated[bool, option("samples in the format of the source; else as cf32, GNU Radio's complex", "--native")] = False
+    stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
+    quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse a kind of socket that there is not."""
+        _one_of("socket", self.socket, SOCKETS)
+
+
+class PublishSettings(Section, frozen=True):
+    """Everything `liveclf publish` can be told."""
+
+    source: SourceSettings = SourceSettings()
+    radio: RadioSettings = RadioSettings()
+    publish: SendSettings = SendSettings()
 
 
 class NetworkSettings(Section, frozen=True):

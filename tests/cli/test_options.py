@@ -160,6 +160,8 @@ RUN_FLAGS = [
     "--stats",
     "2s",
     "--quiet",
+    *("--save-unknown", "unknown"),
+    *("--save-unknown-max", "10M"),
 ]
 
 

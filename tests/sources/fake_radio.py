@@ -12,6 +12,7 @@ environment variables, each with FAKE_RTLSDR_ before its name:
     RATE_HZ   what it says its rate is; none: the one that was set
     REFUSE    "set_center_freq=-1 open=-6": calls that return a code
     HANG      "close=1 cancel_async=1": calls that never return
+    SLOW      so many ms pass before a read has begun; until then a cancel is refused
     ABSENT    while this file exists, nothing is plugged in
     FAULTS    "overflow=5000@100000 return=-1@200000": what happens at which sample of a stream:
               overflow=SAMPLES return=CODE silence pause=MS unplug (makes ABSENT) crash
@@ -214,6 +215,7 @@ def listen(
     radio: RadioSettings,
     *,
     stop_at: int | None = None,
+    begun: Path | None = None,
     stop_first: bool = False,
     breaks_at: int | None = None,
     tune_at: tuple[int, float] | None = None,
@@ -223,7 +225,8 @@ def listen(
     Args:
         source: For the driver.
         radio: For the driver.
-        stop_at: Stop when so many samples are there; 0: at once; None: it ends by itself.
+        stop_at: Stop when so many samples are there; None: it ends by itself.
+        begun: Log of the library; stop only once it says that reading was asked for.
         stop_first: Stop before it begins.
         breaks_at: The tape raises an error at this sample.
         tune_at: From this sample on, tune to this frequency.
@@ -251,6 +254,8 @@ def listen(
         except LiveclfError as error:
             tuned = f"{type(error).__name__}: {error}"
     stop = "ended"
+    if begun:
+        _wait_for(lambda: begun.exists() and "read_async" in begun.read_text())
     if stop_at is not None:
         _wait_for(lambda: tape.n_samples >= stop_at)
         stop = _in_time(driver.stop)

@@ -130,10 +130,13 @@ def test_a_stop_before_the_stream_is_not_lost(probe, recording):
     assert (heard.end, heard.close, heard.data) == ("returned", "ended", b"")
 
 
-def test_a_stop_while_the_stream_begins_is_not_lost(probe, recording):
-    for _ in range(20):
-        heard = _listen(probe, {"stop_at": 0}, file=recording, loop=1)
-        assert (heard.end, heard.stop, heard.close) == ("returned", "ended", "ended")
+@pytest.mark.parametrize("faults", ["", "silence"])
+def test_a_stop_while_the_stream_begins_is_not_lost(probe, recording, tmp_path, faults):
+    log = tmp_path / "log"
+    told = {"file": recording, "loop": 1, "slow": 300, "faults": faults, "log": log}
+    heard = _listen(probe, {"stop_at": 0, "begun": log}, **told)
+    assert (heard.end, heard.stop, heard.close) == ("returned", "ended", "ended")
+    assert log.read_text().count("cancel_async") > 1  # the first came too early
 
 
 @pytest.mark.parametrize("at", [0, 100_000])

@@ -45,6 +45,7 @@ def loaded(path: str = "") -> tuple[str, tuple[str, ...], bool]:
 def loaded_from(candidates: list[str]) -> Any:
     from liveclf.sources import rtlsdr_library
 
+    os.environ["LD_LIBRARY_PATH"] = ""
     rtlsdr_library._candidates = lambda: iter(candidates)
     return loaded()
 
@@ -89,6 +90,14 @@ def test_what_an_old_library_cannot_do_is_said(start):
     radio = RadioSettings(device="rtlsdr", bandwidth_hz=Hertz(1.45e6))
     notes = probe(fake_radio.open_once, SOURCE, radio).notes
     assert "Bandwidth was set to 1.45 MHz; this librtlsdr cannot tell it." in notes
+
+
+@pytest.mark.parametrize("switches", [(), ("OLD",)])
+def test_a_library_in_the_path_is_meant_whatever_it_lacks(start, switches):
+    """Such as the fork for the Blog V4."""
+    variables = fake_radio.environment(*switches)
+    variables["LD_LIBRARY_PATH"] = f"{variables['LD_LIBRARY_PATH']}:{Path(_file()).parent}"
+    assert start(variables)(loaded)[0] == _file(*switches)
 
 
 @pytest.mark.parametrize("order", [("OLD", ""), ("", "OLD")])

@@ -17,6 +17,7 @@ COMMANDS = {
     "record": ("liveclf.cli.record", "write a stream or a recording as SigMF"),
     "devices": ("liveclf.cli.devices", "list the radios that are there"),
     "doctor": ("liveclf.cli.doctor", "find what is in the way, and how to mend it"),
+    "publish": ("liveclf.cli.publish", "send a recording or a stream to others over ZeroMQ"),
     "synth": ("liveclf.cli.synth", "write a data set of generated signals as HDF5"),
     "train": ("liveclf.cli.train", "train a network on generated signals and bundle it"),
     "evaluate": ("liveclf.cli.evaluate", "measure a bundle on a labelled data set"),
@@ -29,8 +30,11 @@ examples:
   liveclf run g001_433.92M_250k.cu8              format, rate, centre from the name
   liveclf run recording.sigmf-meta -o jsonl:labels.jsonl -o table
   rtl_sdr -f 433.92e6 -s 1e6 - | liveclf run - --format cu8 --rate 1M
+  liveclf run --device rtlsdr --freq 433.92M
   liveclf devices
+  liveclf doctor --device rtlsdr
   liveclf record out.sigmf-meta --device rtlsdr --freq 433.92M --duration 10s
+  liveclf publish --device rtlsdr --freq 433.92M --to tcp://*:5555
   liveclf synth test.hdf5 --windows 30k --seed 7
   liveclf train --run runs/mine
   liveclf evaluate vgg16-slim --data test.hdf5

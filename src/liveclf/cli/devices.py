@@ -39,13 +39,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _drivers() -> dict[str, str]:
-    """Return the drivers of the package with their modules, each module once."""
+    """Return the drivers that know what is plugged in, with their modules."""
     from liveclf import sources
 
-    names: dict[str, str] = {}
-    for name, module in sources.DRIVERS.items():
-        names.setdefault(f"{sources.__name__}.{module}", name)
-    return {name: module for module, name in names.items()}
+    return {name: sources.driver_module(name) for name in sources.RADIOS}
 
 
 def _print(answers: Sequence[Answer]) -> None:

@@ -79,9 +79,9 @@ def classify(settings: RunSettings) -> int:
     """
     from liveclf.sinks.summary import print_summary
 
-    tell = _silent if settings.output.quiet else say
+    tell = silent if settings.output.quiet else say
     run = _assemble(settings, tell)
-    every = _Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
+    every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
     with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
@@ -120,7 +120,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it
     saving = _saving(settings, bundle.info)
     output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
-    _introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
+    introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
     stages: list[Stage] = [
         *([shifter] if settings.radio.offset_hz else []),
         *([decimator] if settings.source.decimate > 1 else []),
@@ -167,7 +167,8 @@ def _lost_records(report: SinkReport) -> bool:
     return report.state == "failed" or (report.n_dropped > 0 and report.state != "closed")
 
 
-def _introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> None:
+def introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> None:
+    """Say what is read, and what does not go without saying."""
     rate = f"{info.sample_rate_hz / 1e6:g} MS/s" if info.sample_rate_hz > 0 else "rate unknown"
     center = f", {info.center_hz / 1e6:g} MHz" if info.center_hz == info.center_hz else ""
     tell(f"{info.name}: {info.format}, {rate}{center}; {model}")
@@ -177,7 +178,7 @@ def _introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> Non
         tell(note)
 
 
-class _Every:
+class Every:
     """Calls something no more often than every so many seconds; 0 for never."""
 
     def __init__(self, interval_s: float, call: Callable[[], None]) -> None:
@@ -185,6 +186,7 @@ class _Every:
         self._next_s = time.monotonic() + interval_s
 
     def __call__(self) -> None:
+        """Call it, if it is time."""
         if self._interval_s and time.monotonic() >= self._next_s:
             self._next_s += self._interval_s
             self._call()
@@ -210,5 +212,5 @@ def _lost(figures: dict[str, Any]) -> str:
     return f"{lost:,} samples lost{by_clock}"
 
 
-def _silent(message: str) -> None:
-    pass
+def silent(message: str) -> None:
+    """Say nothing."""

@@ -36,6 +36,9 @@ DRIVERS: dict[str, str] = {
 }
 """What --device begins with, up to the colon -> module of this folder that drives it."""
 
+RADIOS = ("rtlsdr", "soapy")
+"""Those of DRIVERS that know what is plugged in: their modules have `find_devices()`."""
+
 RECORDINGS: dict[str, str] = {
     ".sigmf": "sigmf",
     ".sigmf-meta": "sigmf",

@@ -104,10 +104,10 @@ class _Missing:
 
 @lru_cache(maxsize=1)
 def load_library(path: str = "") -> Library:
-    """Load pyrtlsdr with a library: a complete one if there is one, else the next best.
+    """Load pyrtlsdr with a library: one in LD_LIBRARY_PATH, as it was put there on purpose.
 
-    Looked at in order: LD_LIBRARY_PATH, what comes with pyrtlsdr, the system's. The first that
-    a process loads is the one it keeps.
+    Else what comes with pyrtlsdr or the system's, whichever is complete. The first that a
+    process loads is the one it keeps.
 
     Args:
         path: The file of the library to take, none: found by itself.
@@ -136,8 +136,12 @@ def load_library(path: str = "") -> Library:
 
 
 def _find() -> _Forgiving | None:
-    """Return the first library that is complete, else the one that lacks least."""
+    """Return what LD_LIBRARY_PATH has, else a complete library, else what lacks least."""
     best: _Forgiving | None = None
+    for folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep):
+        for name in _NAMES if folder else ():
+            if library := _load(os.path.join(folder, name)):
+                return library
     for path in _candidates():
         library = _load(path)
         if library is None:
@@ -150,9 +154,6 @@ def _find() -> _Forgiving | None:
 
 
 def _candidates() -> Iterator[str]:
-    for folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep):
-        if folder:
-            yield from (os.path.join(folder, name) for name in _NAMES)
     try:
         wheel = import_module(f"{_WHEEL}.lib")
     except ImportError:

@@ -22,7 +22,7 @@ from liveclf.errors import SourceError, UsageError
 from liveclf.records import SampleFormat
 from liveclf.sources.capture.driver import Driver, Opened, Tape
 from liveclf.sources.soapy_binding import RX, messages, stream_format
-from liveclf.sources.soapy_devices import device_name, find_devices, make
+from liveclf.sources.soapy_devices import find_devices, make
 from liveclf.sources.soapy_options import write_switch
 from liveclf.sources.soapy_reader import Read, Reader, Stamps, Trial
 from liveclf.sources.soapy_settings import apply_settings
@@ -35,7 +35,8 @@ _CLOSE_S = 1.5
 _REMOTE = {"remote:prot": "tcp", "remote:mtu": "65536"}
 """Over the network: by default SoapyRemote loses datagrams and says nothing."""
 
-# Their time stamps count what the host received, not what the radio sampled.
+# Their time stamps count what the host received (SoapyRTLSDR: in bytes, as if they were
+# samples), not what the radio sampled.
 _STAMPED_BY_HOST = ("rtlsdr",)
 
 
@@ -47,10 +48,9 @@ def open_driver(settings: SourceSettings, radio: RadioSettings) -> Driver:
         MissingExtraError: SoapySDR is not installed.
         SourceError: It cannot be opened, or delivers nothing.
     """
-    soapy, device, notes = make(radio.device)
+    soapy, device, name, notes = make(radio.device)
     stream = None
     try:
-        name = device_name(device)
         found, arguments = apply_settings(device, settings, radio)
         stream, fmt = _set_up(soapy, device, radio.channel, arguments)
         return _start(device, stream, fmt, name, notes + found, radio)
@@ -81,9 +81,10 @@ def _start(
     reader = Reader(device, stream, fmt, rate_hz, name)
     trial = Trial(reader, rate_hz)
     notes += [f"{name} says: {line}." for line in messages.take()]
-    if trial.stamped and not trial.trusted:
+    by_host = device.getDriverKey().lower() in _STAMPED_BY_HOST
+    if trial.stamped and not trial.trusted and not by_host:
         notes.append(f"The time stamps of {name} do not count its samples and are not used.")
-    told = trial.trusted and device.getDriverKey().lower() not in _STAMPED_BY_HOST
+    told = trial.trusted and not by_host
     opened = Opened(name, fmt, rate_hz, center_hz, notes=tuple(notes), tells_losses=told)
     return _SoapyDriver(device, stream, opened, reader, trial, radio)
 

@@ -15,11 +15,11 @@ _IDENTITY = ("driver", "remote", "remote:driver", "serial")
 """Enough to name most devices."""
 
 
-def make(text: str) -> tuple[Any, Any, list[str]]:
+def make(text: str) -> tuple[Any, Any, str, list[str]]:
     """Make the device that `soapy:...` stands for.
 
     Returns:
-        The module SoapySDR, the device, and sentences for the user.
+        The module SoapySDR, the device, how messages call it, and sentences for the user.
 
     Raises:
         UsageError: The arguments are malformed, or several devices fit none.
@@ -37,14 +37,16 @@ def make(text: str) -> tuple[Any, Any, list[str]]:
             names = ", ".join(device_strings(found))
             notes.append(f"{text} fits {len(found)} devices, and this is the first of {names}.")
         messages.take()  # the troubles of devices that are not this one
-        device = soapy.Device({**found[0], **wanted} if found else wanted)
+        arguments = {**found[0], **wanted} if found else wanted
+        device = soapy.Device(arguments)
+        name = _name(device, arguments)
     except RuntimeError as error:
         why = ". ".join([" ".join(str(error).split()).rstrip("."), *messages.take()])
         raise SourceError(
             f"{text} cannot be opened: {why}; `liveclf devices` shows what is there, and each"
             " kind of radio needs its own SoapySDR module, such as soapysdr-module-rtlsdr."
         ) from None
-    return soapy, device, notes
+    return soapy, device, name, notes
 
 
 def find_devices() -> list[Found]:
@@ -76,14 +78,6 @@ def device_strings(found: Sequence[Mapping[str, str]]) -> list[str]:
     ]
 
 
-def device_name(device: Any) -> str:
-    """Return how messages call a device."""
-    hardware = str(device.getHardwareKey())
-    info = dict(device.getHardwareInfo())
-    serial = info.get("serial") or info.get("serial_number") or ""
-    return f"{hardware or device.getDriverKey()} {serial}".strip()
-
-
 def _arguments(text: str) -> dict[str, str]:
     """Read `soapy:KEY=VALUE,KEY=VALUE`."""
     arguments = {}
@@ -95,6 +89,11 @@ def _arguments(text: str) -> dict[str, str]:
             )
         arguments[key] = value
     return arguments
+
+
+def _name(device: Any, arguments: Mapping[str, str]) -> str:
+    kind = device.getHardwareKey() or device.getDriverKey()
+    return f"{kind} {arguments.get('serial', '')}".strip()
 
 
 def _not_one(found: Sequence[Mapping[str, str]]) -> SourceError | UsageError:

@@ -403,6 +403,7 @@ int rtlsdr_read_async(rtlsdr_dev_t *dev, rtlsdr_read_async_cb_t callback, void *
     note("read_async %u %u", buf_num, buf_len);
     if (code) return code;
     hang_if_told("read_async");
+    usleep(1000 * atoi(setting("SLOW", "0")));
     struct recording recording = open_recording();
     uint8_t *buffers = malloc((size_t)buf_num * buf_len);
     struct stream s = {.begun_s = now_s()};

@@ -1,0 +1,100 @@
+"""`liveclf publish`: samples of any source to other programs and machines, over ZeroMQ."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from liveclf.cli.messages import say
+from liveclf.cli.options import add_settings, resolve
+from liveclf.cli.run import Every, introduce, silent
+from liveclf.cli.stopping import stopped_by_signals
+from liveclf.config import PublishSettings, to_toml
+from liveclf.protocols import Source
+
+if TYPE_CHECKING:
+    from liveclf.sources.zeromq_sender import Sender
+
+# For receivers to take what is queued: at the end of the stream, and after a signal.
+_END_S = 10.0
+_SIGNAL_S = 1.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    add_settings(parser, PublishSettings)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Send one stream and return the exit code."""
+    settings = resolve(arguments, PublishSettings)
+    if arguments.show_config:
+        print(to_toml(settings), end="")
+        return 0
+    return publish(settings)
+
+
+def publish(settings: PublishSettings) -> int:
+    """Open source and socket, send to the end, and report.
+
+    Returns:
+        0; 130 or 143 if a signal ended it.
+
+    Raises:
+        LiveclfError: Something could not be opened, or the source broke; in the latter
+            case everything before it was sent.
+    """
+    from liveclf.sources import open_source
+    from liveclf.sources.zeromq_sender import Sender, sent_format
+
+    tell = silent if settings.publish.quiet else say
+    sender = Sender(settings.publish)
+    try:
+        source = open_source(settings.source, settings.radio, tell)
+        form = sent_format(source.info.format, settings.publish.native)
+        introduce(source.info, f"{sender.name}, {form}", tell)
+    except BaseException:
+        sender.close(0)
+        raise
+    if not source.info.is_live:
+        sender.wait_for_receivers()
+    if sender.waits:
+        tell("Nothing is sent before somebody listens.")
+    return _send_all(source, sender, settings, tell)
+
+
+def _send_all(
+    source: Source, sender: Sender, settings: PublishSettings, tell: Callable[[str], None]
+) -> int:
+    from liveclf.dsp.decimate import Decimator
+    from liveclf.live.pipeline import through
+
+    began_s = time.monotonic()
+    decimator = Decimator(settings.source.decimate)
+    every = Every(settings.publish.stats_s, lambda: tell(_line(sender, began_s)))
+    taken = True
+    with stopped_by_signals(source.close, sender.stop) as signals:
+        try:
+            for block in through([decimator], source.blocks()):
+                sender.send(block)
+                every()
+        finally:
+            source.close()
+            taken = sender.close(_SIGNAL_S if signals else _END_S)
+            tell(_line(sender, began_s))
+            if not taken:
+                tell("What was sent last was not taken in time, and is lost.")
+    return 128 + signals[0] if signals else 0
+
+
+def _line(sender: Sender, began_s: float) -> str:
+    rate = sender.samples / max(time.monotonic() - began_s, 1e-9)
+    parts = [
+        f"{sender.samples:,} samples sent in {sender.messages:,} messages",
+        f"{sender.lost:,} samples lost before",
+        f"{rate / 1e6:.3g} MS/s",
+        "" if sender.listened else "nobody listens",
+    ]
+    return "; ".join(part for part in parts if part)
