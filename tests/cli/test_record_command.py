@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -186,6 +187,22 @@ def test_a_signal_before_the_first_sample_leaves_nothing(tmp_path):
     assert process.returncode == 130
     assert b"Nothing was recorded" in out
     assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_on_a_terminal_it_shows_how_far_it_has_come(tmp_path):
+    path = record(tmp_path / "x_1000k.cu8", 30_000)
+    flags = ("--loop", "--realtime", "-n", "500k")
+    theirs, ours = os.openpty()
+    done = start("record", tmp_path / "o.sigmf-meta", path, *flags, stdout=PIPE, stderr=ours)
+    os.close(ours)
+    shown = b""
+    with done, contextlib.suppress(OSError):  # how a terminal ends
+        while data := os.read(theirs, 65536):
+            shown += data
+    os.close(theirs)
+    assert done.returncode == 0
+    assert b"samples lost" in shown
 
 
 @posix

@@ -100,7 +100,7 @@ def test_a_driver_without_a_counter_tells_what_it_knows(monkeypatch):
         ({"is_exact": False}, "ok"),
         ({"is_exact": False, "samples": 23_900_000}, "ok"),  # a clock may be off by so much
         ({"is_exact": False, "samples": 20_000_000}, "fault"),
-        ({"is_exact": True, "samples": 20_000_000}, "ok"),  # the counter has no hole
+        ({"is_exact": True, "samples": 20_000_000}, "fault"),  # holes as long as the counter
     ],
 )
 def test_what_was_heard_is_judged(changes, state):

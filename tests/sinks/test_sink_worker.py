@@ -265,3 +265,15 @@ def test_a_sink_with_something_to_show_is_asked_while_nothing_comes():
     assert sink.drawn.wait(LIMIT_S)
     (report,) = out.close({})
     assert report.state == "ok"
+
+
+def test_a_listener_gets_everything_and_keeps_no_run_going(make):
+    gone, listening = Raising(BrokenPipeError()), Recorder()
+    output = Worker("jsonl", gone, is_live=False)
+    out = FanOut([output])
+    out.add_listener(Worker("listener", listening, is_live=False))
+    out.write(make(4))
+    ended(output)
+    assert out.all_closed
+    _, report = out.close({})
+    assert (report.name, report.n_written, report.state) == ("listener", 4, "ok")

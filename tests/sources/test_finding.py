@@ -62,7 +62,3 @@ def test_a_fault_of_one_does_not_hide_the_devices_of_another(monkeypatch):
     assert [(a.driver, a.state, len(a.found)) for a in answers] == [
         ("one", "failed", 0), ("two", "ok", 2), ("three", "failed", 0)
     ]  # fmt: skip
-
-
-def test_a_server_that_has_to_be_named_has_nothing_to_list():
-    assert ask("zmq", "json", LIMIT_S) == Answer("zmq", "ok")

@@ -444,3 +444,22 @@ def test_an_extension_that_is_needed_is_noted(tmp_path):
 
 def test_a_rate_that_is_not_known_stays_unknown(tmp_path):
     assert isnan(opened(write(tmp_path, meta(sample_rate=None))).info.sample_rate_hz)
+
+
+# -- a scale of its own -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ({"liveclf:offset": 0, "liveclf:full_scale": 2048}, (0.0, 2048.0)),
+        ({"liveclf:offset": -1, "liveclf:full_scale": 8192.5}, (-1.0, 8192.5)),
+        ({"liveclf:offset": 0}, (0.0, 32768.0)),
+        ({"liveclf:offset": 0, "liveclf:full_scale": 0}, (0.0, 32768.0)),
+        ({"liveclf:offset": "0", "liveclf:full_scale": 2048}, (0.0, 32768.0)),
+        ({"liveclf:offset": 0, "liveclf:full_scale": nan}, (0.0, 32768.0)),
+    ],
+)
+def test_a_full_scale_that_our_own_recordings_tell_is_used_if_it_is_one(tmp_path, scale, expected):
+    (first, *_) = replay(write(tmp_path, meta(**scale)))
+    assert (first.format.offset, first.format.full_scale) == expected

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 
 from liveclf.sources import isolated
 from liveclf.sources.capture.driver import Found
@@ -32,7 +31,7 @@ def ask_all(drivers: Mapping[str, str], limit_s: float) -> Iterator[Answer]:
     """Ask drivers for their devices, one after another: two may share a radio.
 
     Args:
-        drivers: Name of each -> full name of its module, which may have `find_devices()`.
+        drivers: Name of each -> full name of its module, which has `find_devices()`.
         limit_s: Longest wait for each.
     """
     for driver, module in drivers.items():
@@ -48,15 +47,5 @@ def ask(driver: str, module: str, limit_s: float) -> Answer:
         limit_s: Longest wait.
     """
     name = f"The driver {driver}"
-    outcome = isolated.call(name, f"{__name__}:found_by", module, limit_s=limit_s)
+    outcome = isolated.call(name, f"{module}:find_devices", limit_s=limit_s)
     return Answer(driver, outcome.state, outcome.message, tuple(outcome.value or ()))
-
-
-def found_by(module: str) -> list[Found]:
-    """Return what a driver finds; a server, which has to be named, cannot be looked for.
-
-    Args:
-        module: Full name of its module.
-    """
-    find: Callable[[], list[Found]] = getattr(import_module(module), "find_devices", list)
-    return find()
