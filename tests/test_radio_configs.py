@@ -20,7 +20,7 @@ def settings_of(name: str) -> RunSettings:
 
 @pytest.mark.parametrize("name", RADIO)
 def test_an_rtl_sdr_takes_all_of_it(name):
-    from liveclf.sources.rtlsdr_settings import read_settings
+    from liveclf.sources.rtlsdr.settings import read_settings
 
     settings = settings_of(name)
     read_settings(settings.source, replace(settings.radio, device="rtlsdr"))

@@ -294,7 +294,7 @@ class Publisher(threading.Thread):
 
     def run(self) -> None:
         """Send until `ended`."""
-        from liveclf.sources.gnuradio_tags import build
+        from liveclf.sources.zeromq.gnuradio_tags import build
 
         payload, at, began_s = bytes(8 * 10_000), 0, time.monotonic()
         while not self.ended:

@@ -15,7 +15,7 @@ from command_line import LIMIT_S, iq_bytes, record, run, start
 from liveclf.cli import main
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.errors import SourceError
-from liveclf.sources import gnuradio_tags
+from liveclf.sources.zeromq import gnuradio_tags as gnuradio_tags
 
 zmq = pytest.importorskip("zmq", reason="pyzmq is not installed")
 

@@ -35,7 +35,7 @@ def soapy_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     if has_headers.returncode:
         pytest.skip("no headers of SoapySDR (apt: libsoapysdr-dev)")
-    can_import = "from liveclf.sources.soapy_binding import load; load()"
+    can_import = "from liveclf.sources.soapy.binding import load; load()"
     binding = subprocess.run(
         [sys.executable, "-c", can_import], capture_output=True, text=True, timeout=60
     )

@@ -159,7 +159,7 @@ def test_a_reader_that_is_late_loses_the_oldest_and_knows_how_many(tmp_path: Pat
     check_positions(rest)
     assert losses(rest)[OVERWRITTEN] > produced // 2
     received = sum(len(b.iq) for b in rest)
-    assert received + sum(losses(rest).values()) + rest[0].start_sample == produced
+    assert received + sum(losses(rest).values()) == produced
     for block in rest:  # no half-written slot
         assert np.array_equal(read_counter(block.iq), block.start_sample + np.arange(len(block.iq)))
 

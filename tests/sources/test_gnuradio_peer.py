@@ -22,7 +22,7 @@ from liveclf.config import SendSettings
 from liveclf.dsp.formats import FORMATS
 from liveclf.records import Block
 from liveclf.sources import zeromq
-from liveclf.sources.zeromq_sender import Sender
+from liveclf.sources.zeromq.sender import Sender
 
 pytestmark = pytest.mark.timeout(120)
 

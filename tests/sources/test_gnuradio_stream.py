@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveclf.sources.gnuradio_stream import NEW_SEGMENT, MessageReader
-from liveclf.sources.gnuradio_tags import Tag, build
+from liveclf.sources.zeromq.gnuradio_stream import NEW_SEGMENT, MessageReader
+from liveclf.sources.zeromq.gnuradio_tags import Tag, build
 
 NAN = math.nan
 

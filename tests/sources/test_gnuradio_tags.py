@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveclf.sources.gnuradio_tags import Tag, build, parse
-from liveclf.sources.pmt import Pair, Unsigned, encode
+from liveclf.sources.zeromq.gnuradio_tags import Tag, build, parse
+from liveclf.sources.zeromq.pmt import Pair, Unsigned, encode
 
 # What pmt.serialize_str of GNU Radio 3.10.5 printed for the value on the right.
 WRITTEN_BY_GNURADIO = [

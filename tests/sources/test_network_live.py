@@ -16,7 +16,7 @@ from fake_rtl_tcp import HEADER, FakeServer
 from liveclf.config import Hertz, RadioSettings, SourceSettings
 from liveclf.records import Block
 from liveclf.sources import open_source
-from liveclf.sources.gnuradio_tags import Tag, build
+from liveclf.sources.zeromq.gnuradio_tags import Tag, build
 
 LIMIT_S = 60
 N = 10_000

@@ -173,7 +173,7 @@ def test_only_the_reader_that_is_needed_is_loaded(tmp_path):
 
 def test_sources_import_nothing_of_their_siblings():
     forbidden = ("live", "model", "learn", "sinks", "cli", "signals")
-    for file in Path(sources.__file__).parent.glob("*.py"):
+    for file in Path(sources.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module:
                 assert not node.module.startswith(tuple(f"liveclf.{name}" for name in forbidden))

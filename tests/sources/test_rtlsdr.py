@@ -14,7 +14,7 @@ import pytest
 from fake_radio import Heard, Probe, ProbeError, listen
 
 from liveclf.config import Hertz, RadioSettings, SourceSettings
-from liveclf.sources.rtlsdr_counter import counter_losses
+from liveclf.sources.rtlsdr.counter import counter_losses
 
 SOURCE = SourceSettings(center_hz=(Hertz(433.92e6),))
 RADIO = RadioSettings(device="rtlsdr")

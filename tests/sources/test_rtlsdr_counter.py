@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveclf.sources.rtlsdr_counter import counter_losses
+from liveclf.sources.rtlsdr.counter import counter_losses
 
 
 def _counter(first: int, n: int) -> np.ndarray:

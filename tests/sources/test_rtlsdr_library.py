@@ -36,14 +36,14 @@ def start() -> Iterator[Callable[[dict[str, str]], Probe]]:
 
 
 def loaded(path: str = "") -> tuple[str, tuple[str, ...], bool]:
-    from liveclf.sources.rtlsdr_library import load_library
+    from liveclf.sources.rtlsdr.library import load_library
 
     library = load_library(path)
     return library.path, library.missing, library.has("set_dithering")
 
 
 def loaded_from(candidates: list[str]) -> Any:
-    from liveclf.sources import rtlsdr_library
+    from liveclf.sources.rtlsdr import library as rtlsdr_library
 
     os.environ["LD_LIBRARY_PATH"] = ""
     rtlsdr_library._candidates = lambda: iter(candidates)
@@ -56,7 +56,7 @@ def loaded_without_pyrtlsdr() -> Any:
 
 
 def listed_by_the_system() -> Any:
-    from liveclf.sources import rtlsdr_library
+    from liveclf.sources.rtlsdr import library as rtlsdr_library
 
     rtlsdr_library._candidates = lambda: iter([find_library("rtlsdr")])
     return loaded()[1], fake_radio.found()

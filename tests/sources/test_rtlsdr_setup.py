@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from liveclf.config import Hertz, RadioSettings, SourceSettings
 from liveclf.errors import SourceError, UsageError
-from liveclf.sources.rtlsdr_dongles import (
+from liveclf.sources.rtlsdr.dongles import (
     Dongle,
     choose,
     kernel_module_is_loaded,
     refusal,
 )
-from liveclf.sources.rtlsdr_settings import read_settings
+from liveclf.sources.rtlsdr.settings import read_settings
 
 FREQ = (Hertz(433.92e6),)
 
@@ -386,6 +386,6 @@ def test_the_television_driver_of_the_kernel_is_recognised(tmp_path, monkeypatch
     (dongle,) = _dongles("1")
     for loaded, words in ((True, "modprobe -r dvb_usb_rtl28xxu"), (False, "another program")):
         monkeypatch.setattr(
-            "liveclf.sources.rtlsdr_dongles.kernel_module_is_loaded", lambda loaded=loaded: loaded
+            "liveclf.sources.rtlsdr.dongles.kernel_module_is_loaded", lambda loaded=loaded: loaded
         )
         assert words in refusal(dongle, -6)

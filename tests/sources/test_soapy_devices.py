@@ -11,8 +11,8 @@ import pytest
 from faking_soapy import FakeSoapy
 
 from liveclf.errors import MissingExtraError
-from liveclf.sources.soapy_binding import load
-from liveclf.sources.soapy_devices import device_strings
+from liveclf.sources.soapy.binding import load
+from liveclf.sources.soapy.devices import device_strings
 
 BARE = {"radio": {"device": "soapy"}}
 
@@ -124,7 +124,7 @@ def test_a_binding_of_this_python_is_taken_from_its_folder_alone(tmp_path: Path)
         # Whether or not the real one is installed here.
         "sys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod(lambda name, path,"
         " target=None: None)}))\n"
-        "from liveclf.sources import soapy_binding\n"
+        "from liveclf.sources.soapy import binding as soapy_binding\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
         "print(soapy_binding._import_from(folder).__file__)\n"
         "assert str(folder) not in sys.path\n"

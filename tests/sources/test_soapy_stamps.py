@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveclf.sources.soapy_reader import Read, Stamps
+from liveclf.sources.soapy.reader import Read, Stamps
 
 RATES_HZ = st.one_of(
     st.integers(10_000, 61_440_000).map(float), st.sampled_from([28.8e6 / 12, 2_399_999.985])

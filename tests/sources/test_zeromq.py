@@ -20,9 +20,10 @@ from fake_tape import streaming  # noqa: E402
 
 from liveclf.config import Hertz, RadioSettings, SourceSettings  # noqa: E402
 from liveclf.errors import MissingExtraError, SourceError, UsageError  # noqa: E402
-from liveclf.sources import zeromq, zeromq_receiver  # noqa: E402
-from liveclf.sources.gnuradio_tags import Tag, build  # noqa: E402
-from liveclf.sources.zeromq_address import Endpoint, endpoint_of  # noqa: E402
+from liveclf.sources import zeromq  # noqa: E402
+from liveclf.sources.zeromq import receiver as zeromq_receiver  # noqa: E402
+from liveclf.sources.zeromq.address import Endpoint, endpoint_of  # noqa: E402
+from liveclf.sources.zeromq.gnuradio_tags import Tag, build  # noqa: E402
 
 RNG = np.random.default_rng(11)
 IQ = RNG.standard_normal(20_000).astype("<f4").tobytes()  # 10,000 samples

@@ -15,7 +15,7 @@ from liveclf.config import PublishSettings, to_toml
 from liveclf.protocols import Source
 
 if TYPE_CHECKING:
-    from liveclf.sources.zeromq_sender import Sender
+    from liveclf.sources.zeromq.sender import Sender
 
 # For receivers to take what is queued: at the end of the stream, and after a signal.
 _END_S = 10.0
@@ -47,7 +47,7 @@ def publish(settings: PublishSettings) -> int:
             case everything before it was sent.
     """
     from liveclf.sources import open_source
-    from liveclf.sources.zeromq_sender import Sender, sent_format
+    from liveclf.sources.zeromq.sender import Sender, sent_format
 
     tell = silent if settings.publish.quiet else say
     sender = Sender(settings.publish)

@@ -52,7 +52,7 @@ def rtl_library() -> RtlLibrary:
     Raises:
         MissingExtraError: It is not there, or does not work.
     """
-    library: Any = import_module("liveclf.sources.rtlsdr_library").load_library()
+    library: Any = import_module("liveclf.sources.rtlsdr.library").load_library()
     return RtlLibrary(library.path, tuple(library.missing), library.knows_blog_v4())
 
 
@@ -62,7 +62,7 @@ def soapy_library() -> SoapyLibrary:
     Raises:
         MissingExtraError: It is not there, or for another Python.
     """
-    soapy: Any = import_module("liveclf.sources.soapy_binding").load()
+    soapy: Any = import_module("liveclf.sources.soapy.binding").load()
     return SoapyLibrary(
         version=str(soapy.getLibVersion()),
         library_abi=str(soapy.getABIVersion()),

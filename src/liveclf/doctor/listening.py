@@ -26,7 +26,7 @@ _COUNTER_MODE = "test_mode=on"
 # The modules whose drivers can send a counter, and the function that checks it.
 _COUNTERS = dict.fromkeys(
     ("liveclf.sources.rtlsdr", "liveclf.sources.rtltcp"),
-    "liveclf.sources.rtlsdr_counter:counter_losses",
+    "liveclf.sources.rtlsdr.counter:counter_losses",
 )
 # Less than this against the clock is not called a loss: what comes at once may be a fiftieth
 # of some seconds.

@@ -56,8 +56,10 @@ class Stats:
 
     def count_block(self, block: Block) -> None:
         """Count samples, those missing before them, and the time they span."""
-        if self._expected is not None:
-            self._count_losses(block, max(0, block.start_sample - self._expected))
+        # A recording may begin anywhere; before the first sample of a radio there are losses
+        # only if it says so.
+        expected = block.start_sample if self._expected is None else self._expected
+        self._count_losses(block, max(0, block.start_sample - expected))
         self._expected = block.start_sample + len(block.iq)
         self.samples += len(block.iq)
         if block.sample_rate_hz > 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from liveclf.errors import SourceError
-from liveclf.sources.rtlsdr_library import Library
+from liveclf.sources.rtlsdr.library import Library
 
 KERNEL_MODULE = "dvb_usb_rtl28xxu"
 """The kernel's television driver, which takes a dongle for itself."""

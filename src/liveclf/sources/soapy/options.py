@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liveclf.errors import UsageError
-from liveclf.sources.soapy_binding import RX
+from liveclf.sources.soapy.binding import RX
 
 # As the drivers of RTL-SDR and Airspy, SDRplay, HackRF, bladeRF and others name them.
 _BIAS_TEE = ("biastee", "biasT_ctrl", "bias_tx", "biastee_rx", "bias_tee", "bias_t")

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from liveclf.sources.gnuradio_tags import START, Headed, Tag, parse
+from liveclf.sources.zeromq.gnuradio_tags import START, Headed, Tag, parse
 
 NEW_SEGMENT = "new_segment"
 """Key of a tag of ours, value true: what comes from here on does not continue what was."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.errors import UsageError
-from liveclf.sources.soapy_binding import RX
-from liveclf.sources.soapy_options import refused, write_option, write_switch
+from liveclf.sources.soapy.binding import RX
+from liveclf.sources.soapy.options import refused, write_option, write_switch
 
 _RATE_HZ = 2.4e6
 """Taken where no rate is given and the radio has it: what an RTL-SDR keeps up with."""

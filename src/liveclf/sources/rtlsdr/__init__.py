@@ -12,10 +12,10 @@ from liveclf.config import RadioSettings, SourceSettings
 from liveclf.dsp.formats import sample_format
 from liveclf.errors import SourceError
 from liveclf.sources.capture.driver import Found, Opened, Tape
-from liveclf.sources.rtlsdr_dongles import Dongle, OpenDongle, choose, find_dongles, reason
-from liveclf.sources.rtlsdr_library import Library, load_library
-from liveclf.sources.rtlsdr_settings import RATES, Wanted, read_settings
-from liveclf.sources.rtlsdr_setup import Kept, apply, megahertz, tune
+from liveclf.sources.rtlsdr.dongles import Dongle, OpenDongle, choose, find_dongles, reason
+from liveclf.sources.rtlsdr.library import Library, load_library
+from liveclf.sources.rtlsdr.settings import RATES, Wanted, read_settings
+from liveclf.sources.rtlsdr.setup import Kept, apply, megahertz, tune
 
 # A transfer of USB is a multiple of this, and holds some 20 ms. There are so many of them that
 # a process which does not get to run for half a second loses nothing, within the 16 MB that

@@ -14,11 +14,11 @@ from liveclf.dsp.formats import sample_format
 from liveclf.errors import MissingExtraError, SourceError, UsageError
 from liveclf.records import SampleFormat
 from liveclf.sources.capture.driver import Opened, Tape
-from liveclf.sources.gnuradio_stream import MessageReader, Stretch
 from liveclf.sources.names import Hints
 from liveclf.sources.remote import refuse_others
-from liveclf.sources.zeromq_address import Endpoint, endpoint_of
-from liveclf.sources.zeromq_receiver import Receiver
+from liveclf.sources.zeromq.address import Endpoint, endpoint_of
+from liveclf.sources.zeromq.gnuradio_stream import MessageReader, Stretch
+from liveclf.sources.zeromq.receiver import Receiver
 
 _ANSWER_S = 5.0  # how long the publisher may take to answer
 _FIRST_S = 2.0  # and its first message to come, before the user is told what is known

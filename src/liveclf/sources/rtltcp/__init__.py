@@ -20,7 +20,7 @@ from liveclf.dsp.formats import FORMATS
 from liveclf.errors import SourceError, UsageError
 from liveclf.sources.capture.driver import Opened, Tape
 from liveclf.sources.remote import host_and_port, refuse_others
-from liveclf.sources.rtltcp_commands import (
+from liveclf.sources.rtltcp.commands import (
     FREQUENCY,
     Setting,
     command,

@@ -9,7 +9,7 @@ from typing import Any
 
 from liveclf.errors import SourceError
 from liveclf.sources.samples import reason
-from liveclf.sources.zeromq_address import Endpoint
+from liveclf.sources.zeromq.address import Endpoint
 
 _WAKE_MS = 100  # how soon a wait notices that it was stopped
 

@@ -21,11 +21,11 @@ from liveclf.config import RadioSettings, SourceSettings
 from liveclf.errors import SourceError, UsageError
 from liveclf.records import SampleFormat
 from liveclf.sources.capture.driver import Driver, Opened, Tape
-from liveclf.sources.soapy_binding import RX, messages, stream_format
-from liveclf.sources.soapy_devices import device_arguments, find_devices, make
-from liveclf.sources.soapy_options import write_switch
-from liveclf.sources.soapy_reader import Read, Reader, Stamps, Trial
-from liveclf.sources.soapy_settings import apply_settings
+from liveclf.sources.soapy.binding import RX, messages, stream_format
+from liveclf.sources.soapy.devices import device_arguments, find_devices, make
+from liveclf.sources.soapy.options import write_switch
+from liveclf.sources.soapy.reader import Read, Reader, Stamps, Trial
+from liveclf.sources.soapy.settings import apply_settings
 
 __all__ = ["find_devices", "open_driver"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from liveclf.errors import SourceError, UsageError
 from liveclf.sources.capture.driver import Found
-from liveclf.sources.soapy_binding import RX, load, messages, off_the_screen
-from liveclf.sources.soapy_settings import describe, spans
+from liveclf.sources.soapy.binding import RX, load, messages, off_the_screen
+from liveclf.sources.soapy.settings import describe, spans
 
 _IDENTITY = ("driver", "remote", "remote:driver", "serial")
 """Enough to name most devices."""

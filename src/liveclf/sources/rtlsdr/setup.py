@@ -11,9 +11,9 @@ from ctypes import byref, c_uint32
 from dataclasses import dataclass
 
 from liveclf.errors import SourceError, UsageError
-from liveclf.sources.rtlsdr_dongles import OpenDongle, reason
-from liveclf.sources.rtlsdr_library import NOT_SUPPORTED
-from liveclf.sources.rtlsdr_settings import SWITCHES, Wanted
+from liveclf.sources.rtlsdr.dongles import OpenDongle, reason
+from liveclf.sources.rtlsdr.library import NOT_SUPPORTED
+from liveclf.sources.rtlsdr.settings import SWITCHES, Wanted
 
 _LOSSY_RATE_HZ = 2.4e6  # above it most USB controllers lose samples
 _CRYSTAL_HZ = 28.8e6

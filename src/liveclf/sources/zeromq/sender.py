@@ -10,11 +10,11 @@ from liveclf.config import SendSettings
 from liveclf.dsp.formats import as_complex
 from liveclf.errors import MissingExtraError, SourceError, UsageError
 from liveclf.records import Block
-from liveclf.sources.gnuradio_stream import NEW_SEGMENT
-from liveclf.sources.gnuradio_tags import Tag, build
-from liveclf.sources.pmt import Unsigned
 from liveclf.sources.samples import reason
-from liveclf.sources.zeromq_address import is_address
+from liveclf.sources.zeromq.address import is_address
+from liveclf.sources.zeromq.gnuradio_stream import NEW_SEGMENT
+from liveclf.sources.zeromq.gnuradio_tags import Tag, build
+from liveclf.sources.zeromq.pmt import Unsigned
 
 MESSAGE_SAMPLES = 65_536
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from liveclf.sources.pmt import Reader, encode
+from liveclf.sources.zeromq.pmt import Reader, encode
 
 MAGIC = 0x5FF0
 VERSION = 1
