@@ -13,6 +13,7 @@ sample tells where it belongs.
     close=hang     hang in close (and in stop)
     log=FILE       write how many samples were produced, at the end of each life
     fmt=cs16       the format that is announced
+    prints=1       print a line of 200 characters with every write
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class FakeDriver:
             if silent and at > n // 8:
                 at, silent = at + silent, 0
             at += lost
+            if "prints" in options:
+                print("O" * 200, file=sys.stderr, flush=True)
             tape.write(counter(at, CHUNK), lost=lost)
             at, k = at + CHUNK, k + 1
             if speed:

@@ -123,6 +123,12 @@ def test_offset_tunes_beside_the_centre() -> None:
         assert source.info.center_hz == 100.25e6
 
 
+def test_a_driver_that_prints_all_the_time_is_not_stopped_by_it() -> None:
+    """64 kB of it fill a pipe; here are 400 kB, and there is always something to read."""
+    with listening("speed=0", "prints=1") as source:
+        heard(source, 2000 * 4096)
+
+
 # ---------------------------------------------------------------- losses
 
 

@@ -13,7 +13,7 @@ NEEDED = ("numpy", "scipy", "onnxruntime", "msgspec", "rich", "sigmf", "jsonsche
 # What else there may be -> (what for, how it is installed)
 OPTIONAL = {
     "pyrtlsdr": ("RTL-SDR", 'pip install "liveclf[rtlsdr]"'),
-    "pyzmq": ("ZeroMQ", 'pip install "liveclf[zmq]"'),
+    "pyzmq": ("ZeroMQ", 'pip install "liveclf[zeromq]"'),
     "tensorflow": ("training", 'pip install "liveclf[train]"'),
 }
 

@@ -17,6 +17,7 @@ from liveclf.sources.capture.backoff import BackOff
 from liveclf.sources.capture.child import Failure
 from liveclf.sources.capture.driver import Opened
 from liveclf.sources.capture.process import CaptureProcess, open_process
+from liveclf.sources.capture.ring import Slot
 from liveclf.sources.capture.timeline import Timeline
 from liveclf.sources.pacing import wanted_span
 
@@ -76,6 +77,7 @@ class LiveSource:
         )
         self._timeline = Timeline(opened)
         self._back_off = BackOff()
+        self._poll_due_s = 0.0
 
     def close(self) -> None:
         """End the stream; called by signal handlers too, so it only sets a flag."""
@@ -99,31 +101,35 @@ class LiveSource:
 
     def _listen(self) -> Generator[Block, None, Failure | None]:
         """Yield what one process captures; return why it ended, None at the end wanted."""
-        process, stall_s = self._process, self._opened.stall_s
+        process, stall_s = self._process, self._opened.stall_s or math.inf
         # Not before: what came while the network was loaded would be late from the start.
         process.begin(self._opened)
         heard_s = time.monotonic()
         while not self._closed:
-            if (slot := process.take()) is not None:
-                heard_s = slot.received_s
-                block = self._wanted(self._timeline.block(slot, self._opened))
-                if block is None:
+            if (slot := self._next_slot(process)) is not None:
+                heard_s = time.monotonic()
+                if (block := self._wanted(self._timeline.block(slot, self._opened))) is None:
                     return None
                 self._back_off.heard()
                 yield block
-                continue
-            if process.failure is not None:
+            elif process.failure is not None:
                 return process.failure
-            process.poll(_POLL_S)
+            elif (now_s := time.monotonic()) - heard_s > stall_s:
+                return Failure(f"{self._opened.name} sent nothing for {stall_s:g} s.", 1)
+            else:
+                yield self._timeline.silence(now_s)
+        return None
+
+    def _next_slot(self, process: CaptureProcess) -> Slot | None:
+        """Return what comes within `_POLL_S`, and pass on what the process says meanwhile."""
+        slot = process.take()
+        # While samples come too: what a driver prints would else fill its pipe and stop it.
+        if slot is None or time.monotonic() >= self._poll_due_s:
+            process.poll(_POLL_S if slot is None else 0)
+            self._poll_due_s = time.monotonic() + _POLL_S
             while process.messages:
                 self._tell(process.messages.popleft())
-            now_s = time.monotonic()
-            if stall_s is not None and now_s - heard_s > stall_s and process.failure is None:
-                if (slot := process.take()) is None:
-                    return Failure(f"{self._opened.name} sent nothing for {stall_s:g} s.", 1)
-                yield self._timeline.block(slot, self._opened)
-            yield self._timeline.silence(now_s)
-        return None
+        return process.take() if slot is None else slot
 
     def _wanted(self, block: Block) -> Block | None:
         """Cut a block at the end that was asked for; None behind it."""
