@@ -75,15 +75,21 @@ PANELS = (
 
 
 def draw(results: dict[str, list[Result]], path: Path) -> None:
-    """Draw the losses, smoothed, a line for each run, a panel for each table."""
+    """Draw the losses, smoothed, a line a run, a panel for what was run."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4.6), sharey=True)
-    for axis, (title, parts) in zip(axes, PANELS, strict=True):
-        _lines(axis, [result for part in parts for result in results.get(part, [])])
+    shown = [
+        (title, [r for part in parts for r in results.get(part, [])]) for title, parts in PANELS
+    ]
+    shown = [(title, runs) for title, runs in shown if runs]
+    size = (5 * max(1, len(shown)), 4.6)
+    figure, grid = plt.subplots(1, max(1, len(shown)), figsize=size, sharey=True, squeeze=False)
+    axes = grid[0]
+    for axis, (title, runs) in zip(axes, shown, strict=False):
+        _lines(axis, runs)
         axis.axhline(np.log(len(CLASSES)), color="grey", lw=0.6, ls=":")
         axis.set(title=title, xlabel="step", ylim=(0, 1.6))
     axes[0].set_ylabel(f"training loss, mean of {AVERAGED} steps; dotted: ln 3")
@@ -103,5 +109,4 @@ def _lines(axis: Any, results: Sequence[Result]) -> None:
                 smooth = np.convolve(result.losses, kernel, "valid")
                 axis.plot(np.arange(len(smooth)) + AVERAGED, smooth, label=label, **look)
                 label = None
-    if names:
-        axis.legend(fontsize=7, loc="upper right", ncols=2)
+    axis.legend(fontsize=7, loc="upper right", ncols=2)
