@@ -29,7 +29,7 @@ if __name__ == "__main__":
 """
 
 # On a busy machine nothing is to be late: what is lost and when is the question here.
-RUN = ("run", "--device", "fake", "--max-late", "60s")
+RUN = ("run", "--device", "fake", "--rate", "250k", "--max-late", "60s", "--buffer", "20s")
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def test_labels_come_with_the_time_and_place_of_their_samples(program: Path) -> 
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(records) == 200_000 // 1024
-    assert {(r["center_hz"], r["sample_rate_hz"]) for r in records} == {(433.92e6, 1e6)}
+    assert {(r["center_hz"], r["sample_rate_hz"]) for r in records} == {(433.92e6, 250e3)}
     assert [r["sample"] for r in records] == [1024 * k for k in range(len(records))]
     stamps = [
         np.datetime64(r["time"].removesuffix("Z")).astype("M8[us]").astype(float) / 1e6
         for r in records
     ]
     assert began_s - 1 < stamps[0] < stamps[-1] < time.time()
-    assert "fake radio 7: cs16, 1 MS/s, 433.92 MHz" in done.stderr
+    assert "fake radio 7: cs16, 0.25 MS/s, 433.92 MHz" in done.stderr
     assert "The gain is what it is." in done.stderr
 
 
@@ -78,7 +78,7 @@ def test_a_device_that_goes_and_comes_is_told_and_the_run_goes_on(
     program: Path, tmp_path: Path
 ) -> None:
     flags = options("n=100000", "then=crash", f"lives={tmp_path / 'lives'}")
-    done = ran(program, "-n", 2_000_000, "-o", "jsonl", *flags)
+    done = ran(program, "-n", 500_000, "-o", "jsonl", *flags)
     assert done.returncode == 0, done.stderr
     assert "Looking for it again." in done.stderr
     assert "fake radio 7 is back after" in done.stderr
@@ -129,7 +129,7 @@ def test_a_classifier_that_was_stopped_goes_on_and_says_what_it_missed(
     file = tmp_path / "labels.jsonl"
     command = [sys.executable, program, *RUN, "-o", f"jsonl:{file}", "--buffer", "1s"]
     with subprocess.Popen(
-        [*command, "-n", "8000000"], stderr=subprocess.PIPE, text=True
+        [*command, "-n", "2000000"], stderr=subprocess.PIPE, text=True
     ) as process:
         until_s = time.monotonic() + 60
         while not (file.exists() and file.stat().st_size):
@@ -141,7 +141,7 @@ def test_a_classifier_that_was_stopped_goes_on_and_says_what_it_missed(
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert "the classifier was late" in said
-    assert max(json.loads(line)["gap_before"] for line in file.open()) > 1_000_000
+    assert max(json.loads(line)["gap_before"] for line in file.open()) > 500_000
 
 
 def test_the_table_names_a_driver_for_each_kind() -> None:
