@@ -32,7 +32,7 @@ from liveclf.learn.progress import TrainingProgress
 from liveclf.learn.start import start_from
 from liveclf.learn.supply import Supply
 from liveclf.model.bundle import load_bundle
-from liveclf.model.vgg16 import build_vgg16, find_preset
+from liveclf.model.vgg16 import build_vgg16, find_preset, freeze
 
 Tell = Callable[[str], None]
 
@@ -116,6 +116,8 @@ def _begin(settings: TrainSettings, run: Path, material: Material, tell: Tell) -
                 f"--from {network.start}: {len(new)} layers begin anew, in whole or in part, "
                 f"since its network had no such features: {some}"
             )
+    if settings.fit.freeze:
+        freeze(model)
     compile_model(model, settings)
     try:  # only now: wrong settings leave no run behind
         run.mkdir(parents=True, exist_ok=True)

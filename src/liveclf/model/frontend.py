@@ -1,8 +1,7 @@
-"""What comes before the convolutions: a matched filter, and spectra of powers.
+"""What comes before the convolutions: a matched filter.
 
-Neither has weights. Both look at all samples of a window at once, which kernels of three
-samples do not: a filter that fits the signal's own bandwidth, and the lines in which a
-carrier, a symbol rate and the order of a phase modulation show.
+It has no weights, and looks at all samples of a window at once, which kernels of three
+samples do not.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from liveclf.model.fourier import Fourier
+from liveclf.model.fourier import Fourier, smooth
 
 SMOOTHING_BINS = 64
 # The least of some sixteen independent means of 64 bins lies 1.8 sigma, sigma = 1/8, below
@@ -39,24 +38,13 @@ class MatchedFilter(layers.Layer):  # type: ignore[misc]  # keras is untyped
     def call(self, x: Any) -> Any:
         """Return what the filter lets through."""
         re, im = self._fourier.forward(x[:, :1], x[:, 1:])  # (n, 1, samples)
-        density = self._smoothed(re * re + im * im)
+        density = smooth(re * re + im * im, SMOOTHING_BINS)
         least = ops.min(density, axis=-1, keepdims=True)
         signal = ops.maximum(density - _FLOOR_OVER_LEAST * least, 0.01 * least)
         gain = ops.sqrt(signal / (ops.max(signal, axis=-1, keepdims=True) + 1e-9))
         y = ops.concatenate(self._fourier.backward(re * gain, im * gain), axis=1)
         power = ops.mean(ops.square(y), axis=(1, 2), keepdims=True) * 2.0
         return y / ops.sqrt(power + 1e-9)
-
-    def _smoothed(self, power: Any) -> Any:
-        """Average over neighbouring frequencies; the band is a circle."""
-        half = SMOOTHING_BINS // 2
-        around = ops.concatenate(
-            [power[..., -half:], power, power[..., : half - 1]], axis=-1
-        )  # (n, 1, samples + SMOOTHING_BINS - 1)
-        means = ops.average_pool(
-            ops.expand_dims(around, -1), (1, SMOOTHING_BINS), 1, "valid", "channels_last"
-        )
-        return means[..., 0]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the windows."""
