@@ -85,7 +85,8 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
         """Return the phase of the tallest line over time, parts of a unit phasor (n, samples).
 
         Args:
-            re, im: Spectrum, (n, samples).
+            re: Real part of the spectrum, (n, samples).
+            im: Its imaginary part.
             heights: What each bin has; the neighbours of the tallest let the phase drift.
         """
         tallest = ops.cast(heights >= ops.max(heights, -1, keepdims=True), "float32")

@@ -60,10 +60,6 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-# Names of the layers that `freeze` leaves to be trained begin so.
-_HEAD = ("symbols", "dense", "logits")
-
-
 @keras.saving.register_keras_serializable(package="liveclf")
 class MeanStd(layers.Layer):  # type: ignore[misc]  # keras is untyped
     """Mean and standard deviation over time, side by side.
@@ -129,7 +125,7 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     if kind.joint_stem:
         # Normalised, since they are of every scale, unlike what batch normalisation leaves.
         symbols = Constellation(dtype="float32", name="constellation")(matched)
-        symbols = layers.BatchNormalization(name="symbols")(symbols)
+        symbols = layers.BatchNormalization(momentum=0.9, name="symbols")(symbols)
         x = layers.Concatenate(name="features")([x, symbols])
     for d, units in enumerate(kind.dense, 1):
         units = units if kind.pooled else _channels(units, scale)
@@ -142,10 +138,12 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     return keras.Model(inputs, logits, name=preset.replace("-", "_"))
 
 
-def freeze(model: keras.Model) -> None:
-    """Leave only the dense layers to be trained; the convolutions stay as they are."""
-    for layer in model.layers:
-        layer.trainable = layer.name.startswith(_HEAD)
+def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return what comes before the dense layers and these, as models that share all weights."""
+    names = {layer.name for layer in model.layers}
+    last = [name for name in ("mean_std", "constellation", "flatten") if name in names]
+    seen = [model.get_layer(name).output for name in last]
+    return keras.Model(model.input, seen), keras.Model(seen, model.output)
 
 
 def _convolutions(x: Any, scale: float, first_kernel: int) -> Any:
