@@ -24,7 +24,8 @@ _DOUBT = 25.0  # over the symbols a window: the ridge of the equaliser
 _RATES = (40, 511)  # that are looked for, symbols a window: 25 to 2 samples a symbol
 _NEIGHBOURHOOD = 64  # bins, on either side, that a line is compared with
 _STRIDE = 8  # bins of this many are compared alike
-# Of the logarithm of a symbol rate over the effective width of the spectrum.
+# Symbols a window over the measure of width in `_width`, seen on signals of the generator;
+# and the spread that is allowed, of the logarithm.
 _RATE_OVER_WIDTH, _RATE_SPREAD = 854.0, 0.22
 
 Parts = tuple[Any, Any]
@@ -41,9 +42,10 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
     and Viterbi, "Nonlinear estimation of PSK-modulated carrier phase".)
 
     Input windows behind the matched filter (n, 2, samples), samples a square number. Output
-    (n, features): how clear the timing is, the height of the line in each power of `ORDERS`
-    (0 to 1), and a histogram of radii, weighted in turn by 1 and by harmonics of the phase
-    relative to the line of the fourth and of the eighth power.
+    (n, features): three of the timing (how clear, log rate, log rate over width); then, before
+    and behind the equaliser, the height of the line in each power of `ORDERS` (0 to 1), and
+    histograms of radii, weighted by 1, by the cosine of the phase of the fourth power relative
+    to its line, and by that of twice this phase.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -178,35 +180,38 @@ def equalise(z: Parts, weight: Any, ridge: Any) -> Parts:
         The same, equalised.
     """
     shifts = range(-_LATEST, _LATEST + 1)
+    # The real parts, then the imaginary ones: (n, 2 * count, samples).
     taps = ops.stack([ops.roll(part, s, -1) for part in z for s in shifts], 1)
-    count = len(shifts)  # (n, 2 * count, samples): the real parts, then the imaginary ones
-    products = ops.matmul(taps * weight[:, None], ops.transpose(taps, (0, 2, 1)))
-    a, b = products[:, :count], products[:, count:]
-    re, im = a[..., :count] + b[..., count:], a[..., count:] - b[..., :count]
-    eye = ridge[..., None] * np.eye(count, dtype=np.float32)
-    # A complex matrix as a real one of twice the size; it is symmetric.
-    whole = ops.concatenate(
-        [ops.concatenate([re + eye, -im], -1), ops.concatenate([im, re + eye], -1)], 1
-    )
-    inverse = inverted(whole)
+    count = len(shifts)
+    inverse = _inverse_covariance(taps, weight, ridge)
     middle = np.zeros((2 * count, 1), np.float32)
     middle[_LATEST] = 1
     start = ridge[..., None] * middle
     for _ in range(_ROUNDS):
         wanted = weight * (2.0 - z[0] * z[0] - z[1] * z[1])
         both = ops.matmul(taps, ops.stack([wanted * z[0], wanted * z[1]], -1))  # (n, 2 count, 2)
-        re, im = (
-            both[:, :count, :1] + both[:, count:, 1:],
-            both[:, :count, 1:] - both[:, count:, :1],
-        )
+        re = both[:, :count, :1] + both[:, count:, 1:]
+        im = both[:, :count, 1:] - both[:, count:, :1]
         filters = ops.matmul(inverse, ops.concatenate([re, im], 1) + start)  # (n, 2 count, 1)
-        re, im = filters[:, :count], filters[:, count:]
-        rows = ops.concatenate(
-            [ops.concatenate([re, -im], 1), ops.concatenate([im, re], 1)], -1
-        )  # (n, 2 count, 2)
-        out = ops.matmul(ops.transpose(rows, (0, 2, 1)), taps)
+        rows = ops.transpose(filters, (0, 2, 1))
+        out = ops.matmul(_as_real(rows[..., :count], rows[..., count:]), taps)  # (n, 2, samples)
         z = _unit_power((out[:, 0], out[:, 1]), weight)
     return z
+
+
+def _inverse_covariance(taps: Any, weight: Any, ridge: Any) -> Any:
+    """Return the inverse covariance of taps (n, 2 * count, samples), (n, 2 count, 2 count)."""
+    count = taps.shape[1] // 2
+    products = ops.matmul(taps * weight[:, None], ops.transpose(taps, (0, 2, 1)))
+    a, b = products[:, :count], products[:, count:]
+    eye = ridge[..., None] * np.eye(count, dtype=np.float32)
+    re, im = a[..., :count] + b[..., count:] + eye, a[..., count:] - b[..., :count]
+    return inverted(_as_real(re, im))
+
+
+def _as_real(re: Any, im: Any) -> Any:
+    """Return complex matrices (n, a, b) as real ones of twice the size."""
+    return ops.concatenate([ops.concatenate([re, -im], -1), ops.concatenate([im, re], -1)], 1)
 
 
 def inverted(a: Any) -> Any:
