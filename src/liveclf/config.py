@@ -325,6 +325,7 @@ class FitSettings(Section, frozen=True):
     label_smoothing: Annotated[float, option("share of the label spread over all classes", "--label-smoothing", metavar="E", ge=0, lt=1)] = 0.02
     seed: Annotated[int, option("seed of data and weights", "--seed", metavar="N", ge=0)] = 1
     average: Annotated[float, option("momentum of the average of the weights, which the bundle gets; 0: none", "--average", metavar="M", ge=0, lt=1)] = 0.999
+    freeze: Annotated[bool, option("train the dense layers alone, on what the convolutions of --from make of --pool windows", "--freeze")] = False
     patience: Annotated[int, option("epochs without a better loss on held-out windows before the training ends with the best; 0: never", "--patience", metavar="N", ge=0)] = 0
     mixed: Annotated[str, option("half precision where it does no harm: auto (on a GPU), on or off", "--mixed", metavar="NAME")] = "auto"
     tensorboard: Annotated[bool, option("logs for TensorBoard in the folder of the run", "--tensorboard")] = False

@@ -24,22 +24,3 @@ def matched_by_hand(x: Windows) -> Windows:
         y /= np.sqrt(np.mean(np.abs(y) ** 2))
         out.append([y.real, y.imag])
     return np.array(out)
-
-
-def spectra_by_hand(x: Windows, y: Windows) -> Windows:
-    """Return the spectra (n, 1024, 6) of windows and of what the matched filter made of them."""
-    received = x[:, 0] + 1j * x[:, 1].astype(np.complex128)
-    matched = y[:, 0] + 1j * y[:, 1].astype(np.complex128)
-    envelope = np.abs(matched) ** 2
-    limited = (matched**4 / (envelope**2 + 1e-3)) ** 2
-    signals = (
-        *(received, matched**2, matched**4, limited, limited**2),
-        envelope - envelope.mean(axis=1, keepdims=True),
-    )
-    out = []
-    for signal in signals:
-        n = signal.shape[1]
-        taper = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
-        power = np.abs(np.fft.fftshift(np.fft.fft(signal * taper, axis=1), axes=1)) ** 2
-        out.append(np.log10(power / (power.mean(axis=1, keepdims=True) + 1e-6) + 1e-3))
-    return np.stack(out, axis=-1)

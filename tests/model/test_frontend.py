@@ -1,14 +1,14 @@
-"""The layers before the convolutions: against NumPy, and by what they are for."""
+"""The layer before the convolutions: against NumPy, and by what they are for."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from frontend_by_hand import matched_by_hand, spectra_by_hand
+from frontend_by_hand import matched_by_hand
 from numpy.typing import NDArray
 
 from liveclf.model.fourier import Fourier
-from liveclf.model.frontend import SPECTRA, MatchedFilter, PowerSpectra
+from liveclf.model.frontend import MatchedFilter
 from liveclf.signals.channel import add_noise
 from liveclf.signals.generator import make_chunk, to_rows
 from liveclf.signals.linear import ComplexArray, linear
@@ -29,11 +29,6 @@ def matched(x: Real) -> Real:
     return np.asarray(MatchedFilter()(x))
 
 
-def spectra(x: Real) -> Real:
-    """Return (n, 1024, 6)."""
-    return np.asarray(PowerSpectra()(np.concatenate([x, matched(x)], axis=1)))[:, 0]
-
-
 @pytest.mark.parametrize("samples", [16, 64, 1024])
 def test_the_transform_is_that_of_numpy_and_its_inverse_undoes_it(samples: int) -> None:
     re, im = rng().standard_normal((2, 5, 3, samples)).astype(np.float32)
@@ -49,13 +44,6 @@ def test_the_transform_is_that_of_numpy_and_its_inverse_undoes_it(samples: int) 
 
 def test_the_matched_filter_is_what_its_description_says(windows: Real) -> None:
     assert matched(windows) == pytest.approx(matched_by_hand(windows), abs=1e-4)
-
-
-def test_the_spectra_are_what_their_description_says(windows: Real) -> None:
-    y = matched(windows)
-    found = np.asarray(PowerSpectra()(np.concatenate([windows, y], axis=1)))
-    assert found.shape == (len(windows), 1, 1024, len(SPECTRA))
-    assert found[:, 0] == pytest.approx(spectra_by_hand(windows, y), abs=5e-3)
 
 
 def received(name: str, snr_db: float, sps: float, n: int = 60) -> tuple[ComplexArray, Real]:
@@ -80,34 +68,8 @@ def test_the_filter_takes_away_the_noise_outside_the_signal() -> None:
     assert likeness(got) > 0.9
 
 
-@pytest.mark.parametrize(
-    ("name", "spectrum"), [("BPSK", "y^2"), ("QPSK", "y^4"), ("8PSK", "y^8"), ("16PSK", "y^16")]
-)
-def test_each_order_of_psk_has_its_line_in_its_power_and_in_none_below(
-    name: str, spectrum: str
-) -> None:
-    """At 20 dB, and not in windows of the next higher order."""
-    k = SPECTRA.index(spectrum)
-    higher = {"BPSK": "QPSK", "QPSK": "8PSK", "8PSK": "16PSK", "16PSK": "32PSK"}[name]
-    line = spectra(received(name, 20.0, 5.0)[1])[:, :, k].max(axis=1)
-    none = spectra(received(higher, 20.0, 5.0)[1])[:, :, k].max(axis=1)
-    # The area under the curve of a receiver that looks at the line alone.
-    assert np.mean(line[:, None] > none[None, :]) > (0.75 if name == "16PSK" else 0.95)
-
-
-@pytest.mark.parametrize("tone", [0.04, 0.1, 0.2])
-def test_what_the_envelope_repeats_is_a_line_of_its_spectrum(tone: float) -> None:
-    """A symbol rate, or here the tone of an AM transmitter that is off the centre."""
-    t = np.arange(1024)
-    x = (1 + 0.5 * np.cos(2 * np.pi * tone * t)) * np.exp(2j * np.pi * 0.07 * t)
-    found = spectra(to_rows(x[None, :].astype(np.complex64)))[0, :, SPECTRA.index("|y|^2")]
-    assert abs(np.argmax(found[512:]) - 1024 * tone) <= 1
-    assert found.max() > 1.5  # decades over the mean
-
-
 def test_silence_and_a_bare_carrier_stay_finite() -> None:
     """Windows of zeros reach the network as the filling of a batch."""
     x = np.zeros((2, 2, 1024), np.float32)
     x[1, 0] = 1
     assert np.all(np.isfinite(matched(x)))
-    assert np.all(np.isfinite(spectra(x)))

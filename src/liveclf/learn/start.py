@@ -20,9 +20,9 @@ _NEW_ROWS = 0.3
 def start_from(bundle: Bundle, model: keras.Model, classes: Sequence[str]) -> list[str]:
     """Give a model the weights of a bundle, layer by layer, by their names.
 
-    A layer that the bundle lacks stays as it is. A dense layer or a convolution that sees
-    more features than it did takes the bundle's weights for the first of them: new ones are
-    appended.
+    A layer that the bundle lacks stays as it is; one that the model lacks is left out. A dense
+    layer or a convolution that sees more features than it did takes the bundle's weights for
+    the first of them: new ones are appended. A dense layer that sees fewer stays as it is.
 
     Args:
         bundle: Where the weights come from.
@@ -41,7 +41,7 @@ def start_from(bundle: Bundle, model: keras.Model, classes: Sequence[str]) -> li
     learned = {layer.name: layer.get_weights() for layer in trained.layers if layer.weights}
     mine = {layer.name: layer for layer in model.layers if layer.weights}
     begun = {name: _fitted(layer, learned.get(name)) for name, layer in mine.items()}
-    if learned.keys() - mine.keys() or None in begun.values():
+    if None in begun.values():
         raise UsageError(
             f"--from {bundle.folder}: it is a {bundle.info.preset} of width {bundle.info.width:g}; "
             "train the same with --preset and --width."
@@ -63,13 +63,16 @@ def _fitted(layer: Any, learned: list[FloatArray] | None) -> list[FloatArray] | 
         return list(own)
     if _shapes(own) == _shapes(learned):
         return learned
-    if not isinstance(layer, keras.layers.Dense | keras.layers.Conv2D) or len(own) != len(learned):
+    dense = isinstance(layer, keras.layers.Dense)
+    if not (dense or isinstance(layer, keras.layers.Conv2D)) or len(own) != len(learned):
         return None
     # Both kernels end in (..., features in, features out).
     (kernel, *_), (taken, *others) = own, learned
     known = taken.shape[-2]
-    if kernel.shape[-2] <= known or _shapes([kernel[..., :known, :], *own[1:]]) != _shapes(learned):
+    if kernel.shape[-1] != taken.shape[-1] or kernel.shape[:-2] != taken.shape[:-2]:
         return None
+    if kernel.shape[-2] < known:
+        return list(own) if dense else None
     return [np.concatenate([taken, _NEW_ROWS * kernel[..., known:, :]], axis=-2), *others]
 
 

@@ -19,11 +19,12 @@ from liveclf.config import TrainSettings, to_toml
 from liveclf.errors import MissingExtraError, TrainingError, UsageError
 from liveclf.learn import BEST, CHECKPOINT, CONFIG, HISTORY, TENSORBOARD
 from liveclf.learn.average import finish
-from liveclf.learn.checkpoint import AtomicCheckpoint, check_fits, load_checkpoint
+from liveclf.learn.checkpoint import AtomicCheckpoint, check_fits, load_checkpoint, writing
 from liveclf.learn.curves import Curves
 from liveclf.learn.devices import computing_in, policy_name, replicas, spread
 from liveclf.learn.feed import Feed
 from liveclf.learn.guard import StuckGuard
+from liveclf.learn.head import fit_head
 from liveclf.learn.history import Log, Plateau, is_over, read_history, write_history
 from liveclf.learn.interrupt import Interrupt
 from liveclf.learn.material import Material
@@ -64,10 +65,14 @@ def train(
             model, step = _resume(settings, run, material)
         else:
             model, step = _begin(settings, run, material, tell), 0
-        if step < fit.steps and not is_over(run / HISTORY, fit.patience):
+        if step < fit.steps and fit.freeze:
+            _fit_head(model, settings, run, material, tell)
+        elif step < fit.steps and not is_over(run / HISTORY, fit.patience):
             _fit(model, settings, run, material, step, tell)
     # What the run comes to is on the disk, so it is the same when a finished run is resumed.
     model = load_checkpoint(run / (BEST if fit.patience else CHECKPOINT))
+    if fit.freeze:
+        return model
     finish(model, material.chunks, material.check, fit.average, tell)
     return model
 
@@ -178,6 +183,18 @@ def _fit(
             f"learn: {guard.diagnosis.cause}; what it came to is in {run}, and --on-stuck warn "
             "goes on all the same."
         )
+
+
+def _fit_head(
+    model: keras.Model, settings: TrainSettings, run: Path, material: Material, tell: Tell
+) -> None:
+    """Train the dense layers; it takes minutes, so the one checkpoint is that of the end."""
+    progress = TrainingProgress(settings.fit.steps, settings.fit.batch, 0)
+    with progress:
+        watching = [Log(run / HISTORY), Curves(run, tell), progress]
+        fit_head(model, settings, material, tell, watching)
+    with writing(run / CHECKPOINT, "Checkpoint") as beside:
+        model.save(beside)
 
 
 def _guard(settings: TrainSettings, material: Material, tell: Tell) -> StuckGuard:

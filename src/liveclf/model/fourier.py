@@ -28,7 +28,10 @@ class Fourier:
         self._channels = channels
         k = np.arange(self._side)
         turns = np.outer(k, k)
-        self._dft = _parts(np.exp(-2j * np.pi * turns / self._side))
+        re, im = _parts(np.exp(-2j * np.pi * turns / self._side))
+        # A complex matrix as a real one of twice the size: one product instead of four.
+        self._from_left = np.block([[re, -im], [im, re]])
+        self._from_right = np.block([[re, im], [-im, re]])
         self._twiddle = _parts(np.exp(-2j * np.pi * turns / samples))
 
     def forward(self, re: Any, im: Any) -> tuple[Any, Any]:
@@ -37,19 +40,31 @@ class Fourier:
         # Sample side * a + b -> frequency c + side * d.
         grid = (-1, self._channels, side, side)
         re, im = ops.reshape(re, grid), ops.reshape(im, grid)  # (n, channels, a, b)
-        re, im = ops.swapaxes(re, 2, 3), ops.swapaxes(im, 2, 3)  # (n, channels, b, a)
-        re, im = _product(re, im, self._dft, ops.matmul)  # (n, channels, b, c)
-        re, im = _product(re, im, self._twiddle, ops.multiply)
-        re, im = ops.swapaxes(re, 2, 3), ops.swapaxes(im, 2, 3)  # (n, channels, c, b)
-        re, im = _product(re, im, self._dft, ops.matmul)  # (n, channels, c, d)
-        re, im = ops.swapaxes(re, 2, 3), ops.swapaxes(im, 2, 3)  # (n, channels, d, c)
-        rows = (-1, self._channels, side * side)
-        return ops.reshape(re, rows), ops.reshape(im, rows)
+        both = ops.concatenate([ops.swapaxes(re, 2, 3), ops.swapaxes(im, 2, 3)], axis=3)
+        both = ops.matmul(both, self._from_right)  # (n, channels, b, 2 c)
+        re, im = _product(both[..., :side], both[..., side:], self._twiddle)
+        both = ops.matmul(self._from_left, ops.concatenate([re, im], axis=2))
+        rows = (-1, self._channels, side * side)  # of (n, channels, 2 d, c)
+        return ops.reshape(both[:, :, :side], rows), ops.reshape(both[:, :, side:], rows)
 
     def backward(self, re: Any, im: Any) -> tuple[Any, Any]:
         """Return the inverse transform times the number of samples."""
         re, im = self.forward(re, -im)
         return re, -im
+
+
+def smooth(spectra: Any, bins: int) -> Any:
+    """Average spectra (n, channels, samples) over neighbouring bins; the band is a circle."""
+    return around(spectra, bins, ops.average_pool)
+
+
+def around(spectra: Any, bins: int, pool: Any) -> Any:
+    """Pool spectra (n, channels, samples) over neighbouring bins; the band is a circle."""
+    half = bins // 2
+    ring = ops.concatenate(
+        [spectra[..., -half:], spectra, spectra[..., : bins - 1 - half]], axis=-1
+    )  # (n, channels, samples + bins - 1)
+    return pool(ops.expand_dims(ring, -1), (1, bins), 1, "valid", "channels_last")[..., 0]
 
 
 Parts = tuple[Any, Any]
@@ -59,6 +74,6 @@ def _parts(x: Any) -> Parts:
     return np.ascontiguousarray(x.real, np.float32), np.ascontiguousarray(x.imag, np.float32)
 
 
-def _product(re: Any, im: Any, by: Parts, times: Any) -> Parts:
+def _product(re: Any, im: Any, by: Parts) -> Parts:
     """Multiply complex numbers given in parts."""
-    return times(re, by[0]) - times(im, by[1]), times(re, by[1]) + times(im, by[0])
+    return re * by[0] - im * by[1], re * by[1] + im * by[0]

@@ -2,8 +2,8 @@
 
     (2, 1024) -> 64 64 P 128 128 P 256 256 256 P 512 512 512 P 512 512 512 P -> head -> logits
 
-The joint presets see beside the window what a matched filter makes of it, and run a second,
-narrower set of convolutions over spectra (see `frontend`), which joins the first in the head.
+The joint presets see beside the window what a matched filter makes of it (see `frontend`),
+and their head statistics of the symbols (see `symbols`).
 
 Thirteen convolutions along time, 3 samples long (the first of the joint presets 7), each
 without bias, then batch normalisation, then ReLU; P is a maximum over two. Everything is
@@ -27,7 +27,8 @@ from keras import layers, ops
 
 from liveclf.errors import UsageError
 from liveclf.model.bundle import WINDOW_SAMPLES
-from liveclf.model.frontend import MatchedFilter, PowerSpectra
+from liveclf.model.frontend import MatchedFilter
+from liveclf.model.symbols import Constellation
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
@@ -43,8 +44,6 @@ class Preset:
         dense: Units of the dense layers before the logits.
         pooled: Mean and standard deviation over time, instead of Flatten.
         width: Channels over those of `BLOCKS`.
-        spectral_width: Channels of a second set of convolutions, over the spectra of the
-            window, relative to those of the first; 0 for none.
     """
 
     joint_stem: bool
@@ -52,13 +51,12 @@ class Preset:
     dense: tuple[int, ...]
     pooled: bool
     width: float
-    spectral_width: float = 0.0
 
 
 PRESETS: dict[str, Preset] = {
     "vgg16-classic": Preset(False, 3, (4096, 4096), pooled=False, width=1.0),
-    "vgg16": Preset(True, 7, (256,), True, 1.0, spectral_width=0.5),
-    "vgg16-slim": Preset(True, 7, (256,), True, 0.25, spectral_width=0.5),
+    "vgg16": Preset(True, 7, (256,), pooled=True, width=1.0),
+    "vgg16-slim": Preset(True, 7, (256,), pooled=True, width=0.25),
 }
 
 
@@ -125,13 +123,10 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
         else layers.Flatten(name="flatten")(x)
     )
     if kind.joint_stem:
-        spectra = PowerSpectra(dtype="float32", name="spectra")(both)  # (n, 1, 1024, 6)
-        s = _convolutions(spectra, scale * kind.spectral_width, 3, "s_")
-        statistics = MeanStd(dtype="float32", name="s_mean_std")(s)
-        strongest = layers.GlobalMaxPooling2D(name="s_max")(s)
-        # The height of the tallest line of each says the order of a PSK by itself.
-        heights = layers.GlobalMaxPooling2D(name="heights")(spectra)
-        x = layers.Concatenate(name="features")([x, statistics, strongest, heights])
+        # Normalised, since they are of every scale, unlike what batch normalisation leaves.
+        symbols = Constellation(dtype="float32", name="constellation")(matched)
+        symbols = layers.BatchNormalization(momentum=0.9, name="symbols")(symbols)
+        x = layers.Concatenate(name="features")([x, symbols])
     for d, units in enumerate(kind.dense, 1):
         units = units if kind.pooled else _channels(units, scale)
         dense = {"activation": "relu", "kernel_initializer": "he_normal", "name": f"dense{d}"}
@@ -143,14 +138,21 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     return keras.Model(inputs, logits, name=preset.replace("-", "_"))
 
 
-def _convolutions(x: Any, scale: float, first_kernel: int, prefix: str = "") -> Any:
+def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return what comes before the dense layers and these, as models that share all weights."""
+    names = {layer.name for layer in model.layers}
+    last = [name for name in ("mean_std", "constellation", "flatten") if name in names]
+    seen = [model.get_layer(name).output for name in last]
+    return keras.Model(model.input, seen), keras.Model(seen, model.output)
+
+
+def _convolutions(x: Any, scale: float, first_kernel: int) -> Any:
     """Append the thirteen convolutions and five poolings.
 
     Args:
         x: Shape (n, rows, samples, channels).
         scale: Channels over those of `BLOCKS`.
         first_kernel: Length of the first kernel, samples.
-        prefix: Of the names of the layers.
     """
     kernel = first_kernel
     for b, block in enumerate(BLOCKS, 1):
@@ -161,12 +163,12 @@ def _convolutions(x: Any, scale: float, first_kernel: int, prefix: str = "") -> 
                 padding="same",
                 use_bias=False,
                 kernel_initializer="he_normal",
-                name=f"{prefix}conv{b}_{c}",
+                name=f"conv{b}_{c}",
             )(x)
-            x = layers.BatchNormalization(momentum=0.9, name=f"{prefix}norm{b}_{c}")(x)
-            x = layers.Activation("relu", name=f"{prefix}relu{b}_{c}")(x)
+            x = layers.BatchNormalization(momentum=0.9, name=f"norm{b}_{c}")(x)
+            x = layers.Activation("relu", name=f"relu{b}_{c}")(x)
             kernel = 3
-        x = layers.MaxPooling2D((1, 2), name=f"{prefix}pool{b}")(x)
+        x = layers.MaxPooling2D((1, 2), name=f"pool{b}")(x)
     return x
 
 
