@@ -119,7 +119,7 @@ def test_another_runtime_gives_the_logits_of_the_network(
     assert os.listdir(tmp_path) == ["my network"]
     x = np.random.default_rng(2).standard_normal((3, 2, 1024), np.float32)
     wanted = np.asarray(network.predict_on_batch(x))
-    assert np.std(wanted) > 1
+    assert np.std(wanted) > 0.3
     assert run(out, x) == pytest.approx(wanted, abs=5e-3)
 
 

@@ -142,11 +142,12 @@ def _likely_rates(power: Any, expected: Any) -> Any:
     samples = power.shape[-1]
     parts = ops.reshape(power, (-1, samples // _STRIDE, _STRIDE))
     means = ops.mean(parts, axis=-1)[:, None]
-    means = ops.expand_dims(smooth(means, _NEIGHBOURHOOD // _STRIDE)[:, 0], -1)
+    means = smooth(means, _NEIGHBOURHOOD // _STRIDE)[:, 0]
     half = _NEIGHBOURHOOD // _STRIDE // 2
     # The lower of both sides: the spectrum that a line stands on is steep.
-    beside = ops.minimum(ops.roll(means, half, 1), ops.roll(means, -half, 1))
-    contrast = parts / (beside + 1e-4 * ops.max(means, 1, keepdims=True) + 1e-6)
+    beside = ops.minimum(_turned(means, half), _turned(means, -half))
+    ground = beside + 1e-4 * ops.max(means, 1, keepdims=True) + 1e-6
+    contrast = parts / ops.expand_dims(ground, -1)
     bins = np.arange(samples)
     known = ((bins >= _RATES[0]) & (bins <= _RATES[1])).astype(np.float32)
     off = (np.log(np.maximum(bins, 1)).astype(np.float32) - ops.log(expected)) / _RATE_SPREAD
@@ -181,7 +182,7 @@ def equalise(z: Parts, weight: Any, ridge: Any) -> Parts:
     """
     shifts = range(-_LATEST, _LATEST + 1)
     # The real parts, then the imaginary ones: (n, 2 * count, samples).
-    taps = ops.stack([ops.roll(part, s, -1) for part in z for s in shifts], 1)
+    taps = ops.stack([_turned(part, s) for part in z for s in shifts], 1)
     count = len(shifts)
     inverse = _inverse_covariance(taps, weight, ridge)
     middle = np.zeros((2 * count, 1), np.float32)
@@ -246,3 +247,9 @@ def _powers(z: Parts) -> list[Parts]:
 def _times(a: Parts, b: Parts) -> Parts:
     """Multiply complex numbers given in parts."""
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
+
+
+def _turned(x: Any, by: int) -> Any:
+    """Turn the last axis round by so many places; LiteRT has no operation for it."""
+    by %= x.shape[-1]
+    return ops.concatenate([x[..., -by:], x[..., :-by]], axis=-1) if by else x

@@ -11,8 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Generic, Self, TypeVar
 
@@ -42,10 +41,15 @@ class Makers(Generic[T, R]):
         self._parent_is_there, self._here = context.Pipe(duplex=False)
         begin = (make, self._parent_is_there)
         self._pool = ProcessPoolExecutor(workers, context, _begin, begin)
+        self._begun = False
 
     def submit(self, item: T) -> Future[R]:
         """Ask for what the function makes of an item."""
-        return self._pool.submit(_make, item)
+        if self._begun:
+            return self._pool.submit(_make, item)
+        self._begun = True
+        with _interrupts_held():
+            return self._pool.submit(_make, item)
 
     def close(self) -> None:
         """End the processes; what they are at is not waited for."""
@@ -73,13 +77,10 @@ def in_order(make: Callable[[T], R], items: Iterable[T], workers: int) -> Genera
     Raises:
         TrainingError: A process was killed.
     """
-    waiting = iter(items)
     pending: deque[Future[R]] = deque()
     with Makers(make, workers) as makers:
         try:
-            with _interrupts_ignored():  # each process begins by ignoring what this one does
-                pending.extend(makers.submit(item) for item in islice(waiting, workers))
-            for item in waiting:
+            for item in items:
                 pending.append(makers.submit(item))
                 if len(pending) > 2 * workers:
                     yield pending.popleft().result()
@@ -146,13 +147,14 @@ def _make(item: Any) -> Any:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment, in the main thread; elsewhere Python allows no handlers."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; processes that begin meanwhile never see it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # its beginning would let it through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
