@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
+from liveclf.cli.run import silent
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import RecordSettings, to_toml
 from liveclf.errors import SourceError, UsageError
@@ -56,7 +57,7 @@ def record(out: Path, settings: RecordSettings) -> int:
     from liveclf.live.stats import Stats
     from liveclf.sources import open_source
 
-    tell: Callable[[str], None] = (lambda _: None) if settings.record.quiet else say
+    tell = silent if settings.record.quiet else say
     source = open_source(settings.source, settings.radio, tell)
     info = source.info
     _protect(out, info.files)

@@ -63,11 +63,8 @@ def capture(
     status = channels.status
     try:
         driver: Driver = import_module(module).open_driver(settings, radio)
-    except LiveclfError as error:
-        status.send(Failure(str(error), error.exit_code))
-        return
     except Exception as error:
-        status.send(Failure(f"{type(error).__name__} in the driver: {error}.", 1))
+        status.send(_failure_of(error))
         return
     opened = driver.opened
     status.send(opened)
@@ -88,12 +85,16 @@ def _run(driver: Driver, tape: RingTape, opened: Opened) -> Failure:
     try:
         driver.stream(tape)
         failure = Failure(f"{opened.name} ended the stream.", SourceError.exit_code)
-    except LiveclfError as error:
-        failure = Failure(str(error), error.exit_code)
     except Exception as error:
-        failure = Failure(f"{type(error).__name__} in the driver: {error}.", 1)
+        failure = _failure_of(error)
     driver.close()
     return failure
+
+
+def _failure_of(error: Exception) -> Failure:
+    if isinstance(error, LiveclfError):
+        return Failure(str(error), error.exit_code)
+    return Failure(f"{type(error).__name__} in the driver: {error}.", SourceError.exit_code)
 
 
 def _ringing(doorbell: Connection) -> Callable[[], None]:

@@ -55,7 +55,7 @@ class LiveSource:
         self._module, self._tell = module, tell
         self._closed = False  # no Event: set by signal handlers, see `pacing.Pacer`
         self._process = open_process(module, self._settings, radio, _OPEN_S)
-        self._cleanup = weakref.finalize(self, _stop, [self._process])
+        self._cleanup = weakref.finalize(self, self._process.stop)
         if (failure := self._process.failure) or not (opened := self._process.opened):
             self._cleanup()
             raise _error_of(failure or Failure("The driver did not open.", 1))
@@ -157,7 +157,7 @@ class LiveSource:
             tried += 1
             process = CaptureProcess(self._module, self._settings, self._radio)
             self._process = process
-            self._cleanup = weakref.finalize(self, _stop, [process])
+            self._cleanup = weakref.finalize(self, process.stop)
             yield from self._opening(process)
             if process.opened is not None and process.failure is None:
                 self._opened = process.opened
@@ -206,8 +206,3 @@ def _error_of(failure: Failure) -> LiveclfError:
         return MissingExtraError(needed_for, install)
     kind = UsageError if failure.exit_code == UsageError.exit_code else SourceError
     return kind(failure.message)
-
-
-def _stop(processes: list[CaptureProcess]) -> None:
-    for process in processes:
-        process.stop()

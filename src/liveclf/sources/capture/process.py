@@ -69,7 +69,7 @@ class CaptureProcess:
             elif connection is self._output:
                 self._read_output()
         if self.failure is None and not self._process.is_alive() and not self._status.poll():
-            self.failure = Failure(f"The capture process {self._end()}.{self._said()}", 1)
+            self.failure = self._death()
 
     def begin(self, opened: Opened) -> None:
         """Have the driver stream from now on.
@@ -110,7 +110,7 @@ class CaptureProcess:
             self._status.close()
             self._process.join(_KILL_S)
             if self.failure is None:
-                self.failure = Failure(f"The capture process {self._end()}.{self._said()}", 1)
+                self.failure = self._death()
             return
         if isinstance(news, Opened):
             self.opened = news
@@ -135,8 +135,9 @@ class CaptureProcess:
             text for line in lines if (text := line.decode("utf-8", "replace").strip())
         )
 
-    def _said(self) -> str:
-        return f" The driver said: {' / '.join(self._printed)}" if self._printed else ""
+    def _death(self) -> Failure:
+        said = f" The driver said: {' / '.join(self._printed)}" if self._printed else ""
+        return Failure(f"The capture process {self._end()}.{said}", 1)
 
     def _end(self) -> str:
         code = self._process.exitcode
