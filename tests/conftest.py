@@ -9,3 +9,15 @@ settings.register_profile(
     "liveclf", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("liveclf")
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Say of two strings of bytes where they part; the whole of samples helps nobody."""
+    if op != "==" or not isinstance(left, bytes) or not isinstance(right, bytes):
+        return None
+    parted = (k for k, (a, b) in enumerate(zip(left, right, strict=False)) if a != b)
+    at = next(parted, min(len(left), len(right)))
+    return [
+        f"{len(left):,} bytes == {len(right):,} bytes",
+        f"the first {at:,} are the same, then {left[at : at + 16]!r} and {right[at : at + 16]!r}",
+    ]

@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -185,6 +186,18 @@ def test_a_publisher_that_goes_ends_the_stream_once_all_was_received(kind):
     assert isinstance(error, SourceError)
     assert publisher.address in str(error)
     assert "has gone" in str(error)
+    assert stream.tape.data == IQ
+
+
+@pytest.mark.parametrize("kind", ["pub", "push"])
+def test_what_a_publisher_sent_is_read_even_long_after_it_has_gone(kind):
+    publisher = Publisher(kind)
+    publisher.send(*pieces(True))
+    driver = receiving(publisher.device)
+    publisher.close()
+    time.sleep(0.3)  # the end of the connection is known by now, and most is not read yet
+    with streaming(driver) as stream:
+        assert isinstance(stream.ended(), SourceError)
     assert stream.tape.data == IQ
 
 

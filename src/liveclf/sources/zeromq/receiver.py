@@ -12,6 +12,7 @@ from liveclf.sources.samples import reason
 from liveclf.sources.zeromq.address import Endpoint
 
 _WAKE_MS = 100  # how soon a wait notices that it was stopped
+_DAY_MS = 86_400_000
 
 # GNU Radio's messages are 64 KiB, ours half a MiB, one at most. The queue holds a second of
 # 2.4 MS/s of the former, and at worst, with a sender that means harm, half a GiB.
@@ -76,8 +77,9 @@ class Receiver:
         }
         if not self._endpoint.bind:
             # ZeroMQ would connect again by itself, and not say so: another publisher's samples
-            # would then continue those of the one before.
-            options[zmq.RECONNECT_IVL] = -1
+            # would then continue those of the one before. Never (-1) would be the word for it,
+            # but then libzmq throws away what it has received and nobody has read yet.
+            options[zmq.RECONNECT_IVL] = _DAY_MS
         return options
 
     def wait_for_peer(self, seconds: float) -> None:
@@ -109,7 +111,9 @@ class Receiver:
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                if self._gone:
+                # libzmq tells that a connection has ended a moment before it hands over what it
+                # read last (`error` of its stream engine).
+                if self._gone and not self._socket.poll(_WAKE_MS):
                     raise self._farewell() from None
                 self._wait()
             else:
