@@ -1,7 +1,8 @@
-"""Make a bundle that ships, in two stages that may run on two machines.
+"""Make a bundle that ships, in two stages that may run on two machines; or renew one.
 
     python tools/reference.py train  --run runs/slim --out runs/slim-out [--minutes 9] [TRAINING]
     python tools/reference.py finish --weights runs/slim-out --bundle src/liveclf/bundles/vgg16-slim
+    python tools/reference.py renew  --bundle src/liveclf/bundles/vgg16-slim --out runs/slim-new
 
 `train` makes the data on all cores and trains, on whatever backend KERAS_BACKEND names: a
 GPU under JAX, or two CPU cores in whatever time there is. After `--minutes` it ends between
@@ -12,6 +13,9 @@ TRAINING is any flags of `liveclf train`.
 `finish` needs TensorFlow and no accelerator: it builds the network from these weights,
 exports it, quantises it, fits temperatures and thresholds on held-out windows and writes
 the bundle. Then `liveclf evaluate` measures it on whatever set it was not chosen on.
+
+`renew` exports the weights of a bundle anew, with ranges, temperatures and thresholds from
+the same held-out windows: after a change of the code of layers that have no weights.
 
 On a CPU training allocates and frees gigabytes in every step; with jemalloc (Debian:
 libjemalloc2), which is used where it is found, a step takes half the processor time.
@@ -48,11 +52,16 @@ def main(argv: list[str]) -> int:
     second = stages.add_parser("finish", help="turn them into a bundle")
     second.add_argument("--weights", type=Path, required=True, metavar="OUT")
     second.add_argument("--bundle", type=Path, required=True)
+    third = stages.add_parser("renew", help="export a bundle's weights with the code of today")
+    third.add_argument("--bundle", type=Path, required=True)
+    third.add_argument("--out", type=Path, required=True)
     arguments, training = parser.parse_known_args(argv)
     if arguments.stage == "train":
         return train(arguments.run, arguments.out, arguments.minutes, training)
     if training:
-        parser.error(f"finish takes no {' '.join(training)}")
+        parser.error(f"{arguments.stage} takes no {' '.join(training)}")
+    if arguments.stage == "renew":
+        return renew(arguments.bundle, arguments.out)
     return finish(arguments.weights, arguments.bundle)
 
 
@@ -104,10 +113,36 @@ def finish(weights: Path, folder: Path) -> int:
     model = build_vgg16(len(material.check.classes), network.preset, network.width)
     with np.load(weights / WEIGHTS, allow_pickle=False) as halves:
         model.set_weights([halves[key].astype(np.float32) for key in sorted(halves)])
-    info = write_bundle(model, folder, settings, material)
+    tell_accuracies(write_bundle(model, folder, settings, material))
+    return 0
+
+
+def renew(old: Path, folder: Path) -> int:
+    """Write a bundle from the weights of another."""
+    import keras
+    import msgspec
+
+    import liveclf.model.vgg16  # noqa: F401  registers the layers
+    from liveclf.cli.messages import say
+    from liveclf.config import TrainSettings
+    from liveclf.learn.export import check_exporter, write_bundle
+    from liveclf.learn.material import gather
+    from liveclf.model.bundle import KERAS_FILE, load_bundle
+
+    check_exporter()
+    bundle = load_bundle(str(old))
+    settings = msgspec.convert(bundle.info.training, TrainSettings)
+    material = gather(settings, folder, say)
+    model = keras.models.load_model(bundle.file(KERAS_FILE), compile=False)
+    bias = bundle.info.noise_bias
+    tell_accuracies(write_bundle(model, folder, settings, material, bundle.info.name, bias))
+    return 0
+
+
+def tell_accuracies(info: Any) -> None:
+    """Print how good the bundle is on its own held-out windows."""
     for accuracy in info.accuracy:
         print(f"{accuracy.precision}: {accuracy.overall:.1%} on {accuracy.data}")
-    return 0
 
 
 def settings_of(run: Path | None, training: list[str]) -> Any:

@@ -87,18 +87,18 @@ def test_an_echo_is_undone() -> None:
 
     def spread(z: tuple[Real, Real], weight: Real) -> float:
         power = np.asarray(z[0]) ** 2 + np.asarray(z[1]) ** 2
-        return float(np.median(np.sum(weight * power**2, axis=1) - 1))
+        return float(np.median(np.sum(weight * power**2, axis=2) - 1))
 
     y = received("QPSK", 25.0, 4.0, echo=0.5)
     layer = Constellation()
     layer.build(y.shape)
     weight, rate, _ = (np.asarray(a) for a in layer._timing(y))
-    scale = 1 / np.sqrt(np.sum(weight * np.sum(y**2, axis=1), axis=1, keepdims=True))
-    before = y[:, 0] * scale, y[:, 1] * scale
+    scale = 1 / np.sqrt(np.sum(weight * np.sum(y**2, axis=1, keepdims=True), axis=2, keepdims=True))
+    before = y[:, :1] * scale, y[:, 1:] * scale
     after = equalise(before, weight, 25 / rate)
     assert spread(after, weight) < 0.7 * spread(before, weight)
-    by_hand = equalised_by_hand((before[0] + 1j * before[1])[0], weight[0], 25 / rate[0, 0])
-    assert np.asarray(after[0])[0] == pytest.approx(by_hand.real, abs=1e-3)
+    by_hand = equalised_by_hand((before[0] + 1j * before[1])[0, 0], weight[0, 0], 25 / rate[0, 0])
+    assert np.asarray(after[0])[0, 0] == pytest.approx(by_hand.real, abs=1e-3)
 
 
 def test_silence_and_a_bare_carrier_stay_finite() -> None:

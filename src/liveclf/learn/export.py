@@ -54,7 +54,12 @@ class _Fitted:
 
 
 def write_bundle(
-    model: keras.Model, folder: Path, settings: TrainSettings, material: Material, name: str = ""
+    model: keras.Model,
+    folder: Path,
+    settings: TrainSettings,
+    material: Material,
+    name: str = "",
+    noise_bias: float | None = None,
 ) -> BundleInfo:
     """Write everything that running the network needs.
 
@@ -65,6 +70,8 @@ def write_bundle(
         material: What it was trained on: the first chunk gives the int8 ranges, the windows
             held out give temperatures, thresholds and accuracies.
         name: What to call the bundle; the preset if empty.
+        noise_bias: What the model's logit of noise has been given by an earlier export;
+            None for one that has just been trained.
 
     Raises:
         MissingExtraError: The ONNX exporter is not installed.
@@ -74,11 +81,8 @@ def write_bundle(
     # Built anew: without optimiser and loss, and in float32 whatever it was trained in.
     bare = build_vgg16(len(check.classes), network.preset, network.width)
     bare.set_weights(model.get_weights())
-    noise_bias = 0.0
-    if material.data is None and NOISE in check.classes and settings.fit.noise_share < 1:
-        data, noise = settings.data, check.classes.index(NOISE)
-        windows = noise_windows(settings.fit.seed, (data.snr_min_db, data.snr_max_db))
-        noise_bias = favour_noise(bare, windows, noise, settings.fit.noise_share)
+    if noise_bias is None:
+        noise_bias = _favour_noise(bare, settings, material)
     _write_networks(bare, folder, material)
     families = {name: FAMILY_OF.get(name, name) for name in check.classes}
     fitted = {
@@ -110,6 +114,15 @@ def write_bundle(
         int8_loss=round(right["fp32"] - right["int8"], 4),
     )
     return write_info(folder, info)
+
+
+def _favour_noise(bare: keras.Model, settings: TrainSettings, material: Material) -> float:
+    """Return what the logit of noise was given, 0 where a data set of the user's says all."""
+    fit, data, classes = settings.fit, settings.data, material.check.classes
+    if material.data is not None or NOISE not in classes or fit.noise_share == 1:
+        return 0.0
+    windows = noise_windows(fit.seed, (data.snr_min_db, data.snr_max_db))
+    return favour_noise(bare, windows, classes.index(NOISE), fit.noise_share)
 
 
 def _write_networks(bare: keras.Model, folder: Path, material: Material) -> None:

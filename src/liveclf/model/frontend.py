@@ -32,16 +32,17 @@ class MatchedFilter(layers.Layer):  # type: ignore[misc]  # keras is untyped
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the constants of the transform."""
-        self._fourier = Fourier(1, input_shape[2] or 0)
+        self._fourier = Fourier(input_shape[2] or 0)
 
     def call(self, x: Any) -> Any:
         """Return what the filter lets through."""
-        re, im = self._fourier.forward(x[:, :1], x[:, 1:])  # (n, 1, samples)
-        density = smooth(re * re + im * im, SMOOTHING_BINS)
+        re, im = self._fourier.forward(x[:, None])
+        density = smooth(self._fourier.in_order(re * re + im * im), SMOOTHING_BINS)
         least = ops.min(density, axis=-1, keepdims=True)
         signal = ops.maximum(density - _FLOOR_OVER_LEAST * least, 0.01 * least)
         gain = ops.sqrt(signal / (ops.max(signal, axis=-1, keepdims=True) + 1e-9))
-        y = ops.concatenate(self._fourier.backward(re * gain, im * gain), axis=1)
+        gain = self._fourier.as_grid(gain)
+        y = self._fourier.backward(re * gain, im * gain)[:, 0]
         power = ops.mean(ops.square(y), axis=(1, 2), keepdims=True) * 2.0
         return y / ops.sqrt(power + 1e-9)
 

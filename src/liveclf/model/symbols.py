@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from liveclf.model.fourier import Fourier, around, smooth
+from liveclf.model.fourier import Fourier, smooth
 
 ORDERS = (4, 8, 16)  # of the powers whose lines are looked for
 RINGS = 24  # of the histogram of radii
@@ -51,13 +51,12 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the constants of the transforms."""
         self._samples = input_shape[2] or 0
-        self._one = Fourier(1, self._samples)
-        self._orders = Fourier(len(ORDERS), self._samples)
+        self._fourier = Fourier(self._samples)
 
     def call(self, y: Any) -> Any:
         """Return the statistics."""
         weight, rate, clarity = self._timing(y)
-        before = _unit_power((y[:, 0], y[:, 1]), weight)
+        before = _unit_power((y[:, :1], y[:, 1:]), weight)
         after = equalise(before, weight, _DOUBT / rate)
         parts = [clarity, self._statistics(before, weight), self._statistics(after, weight)]
         return ops.concatenate(parts, axis=-1)
@@ -66,36 +65,31 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
         """Return how near each sample is to the middle of a symbol, and how clear that is.
 
         Returns:
-            Weights (n, samples), sum 1; symbols a window (n, 1); statistics (n, 3).
+            Weights (n, 1, samples), sum 1; symbols a window (n, 1); statistics (n, 3).
         """
-        envelope = y[:, 0] * y[:, 0] + y[:, 1] * y[:, 1]
-        flat = ops.expand_dims(envelope - ops.mean(envelope, axis=-1, keepdims=True), 1)
-        re, im = (part[:, 0] for part in self._one.forward(flat, ops.zeros_like(flat)))
+        envelope = y[:, :1] * y[:, :1] + y[:, 1:] * y[:, 1:]
+        flat = envelope - ops.mean(envelope, axis=-1, keepdims=True)
+        re, im = self._fourier.forward(flat[:, :, None])
         width = _width(y)
-        likely = _likely_rates(re * re + im * im, width)
-        tone, _ = self._tone(re, im, likely)
-        weight = ops.square(ops.square(ops.square(0.5 + 0.5 * tone)))
+        likely = _likely_rates(self._fourier.in_order(re * re + im * im)[:, 0], width)
         best = ops.max(likely, -1, keepdims=True)
-        tallest = ops.cast(likely >= best, "float32")
-        bins = np.arange(self._samples, dtype=np.float32)
-        rate = ops.sum(tallest * bins, -1, keepdims=True) / ops.sum(tallest, -1, keepdims=True)
-        clarity = [ops.log(best + 1e-3), ops.log(rate), ops.log(rate / width)]
+        rate = _where(likely, best)
+        tone, _ = self._tone((re, im), rate)
+        weight = ops.square(ops.square(ops.square(0.5 + 0.5 * tone)))
         weight = weight / ops.sum(weight, -1, keepdims=True)
+        clarity = [ops.log(best + 1e-3), ops.log(rate), ops.log(rate / width)]
         return weight, rate, ops.concatenate(clarity, -1)
 
-    def _tone(self, re: Any, im: Any, heights: Any) -> Parts:
-        """Return the phase of the tallest line over time, parts of a unit phasor (n, samples).
+    def _tone(self, spectrum: Parts, bins: Any) -> Parts:
+        """Return the phase of a line over time, parts of a unit phasor (n, 1, samples).
 
         Args:
-            re: Real part of the spectrum, (n, samples).
-            im: Its imaginary part.
-            heights: What each bin has; the neighbours of the tallest let the phase drift.
+            spectrum: Of one channel.
+            bins: Where the line is, (n, 1) float32; its neighbours let the phase drift.
         """
-        tallest = ops.cast(heights >= ops.max(heights, -1, keepdims=True), "float32")
-        near = around(tallest[:, None], 5, ops.max_pool)
-        re, im = self._one.backward(re[:, None] * near, im[:, None] * near)
+        re, im = self._fourier.line(spectrum, ops.cast(bins[:, 0], "int32"))
         size = ops.rsqrt(re * re + im * im + 1e-12)
-        return (re * size)[:, 0], (im * size)[:, 0]
+        return re * size, im * size
 
     def _statistics(self, z: Parts, weight: Any) -> Any:
         """Return (n, len(ORDERS) + 3 * RINGS): heights of lines, and histograms."""
@@ -103,22 +97,36 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
         inverse = ops.rsqrt(power + 1e-9)
         powers = _powers((z[0] * inverse, z[1] * inverse))
         strong = weight * power  # a phase is the surer the farther out
-        re, im = self._orders.forward(
-            ops.stack([strong * re for re, _ in powers], 1),
-            ops.stack([strong * im for _, im in powers], 1),
-        )
-        lines = re * re + im * im  # (n, orders, samples)
+        stacked = strong * ops.concatenate([part for parts in powers for part in parts], 1)
+        stacked = ops.reshape(stacked, (-1, len(ORDERS), 2, self._samples))
+        re, im = self._fourier.forward(stacked)
+        lines = self._fourier.in_order(re * re + im * im)  # (n, orders, samples)
         heights = 2.0 * ops.sqrt(ops.max(smooth(lines, 4), axis=-1))
-        tone = self._tone(re[:, 0], im[:, 0], lines[:, 0])
-        fourth = _times(powers[0], (tone[0], -tone[1]))
-        eighth = 2.0 * fourth[0] * fourth[0] - 1.0  # cosine of twice the phase
-        columns = ops.stack([weight, weight * fourth[0], weight * eighth], 1)
+        carrier = _where(lines[:, 0], ops.max(lines[:, 0], -1, keepdims=True))
+        tone = self._tone((re[:, :1], im[:, :1]), carrier)
+        fourth = powers[0][0] * tone[0] + powers[0][1] * tone[1]  # cosine of the phase to it
+        eighth = 2.0 * fourth * fourth - 1.0  # that of twice the phase
+        columns = ops.concatenate([weight, weight * fourth, weight * eighth], 1)
         rings = _in_rings(power * inverse, columns)
         return ops.concatenate([heights, ops.reshape(rings, (-1, 3 * RINGS))], -1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the statistics."""
         return (input_shape[0], 3 + 2 * (len(ORDERS) + 3 * RINGS))
+
+
+def _where(heights: Any, best: Any) -> Any:
+    """Return the bin of the tallest line, (n, 1) float32; the mean of several alike.
+
+    Not `argmax`, which Keras on TensorFlow builds of what ONNX does not have.
+
+    Args:
+        heights: Shape (n, samples).
+        best: Their maxima, (n, 1).
+    """
+    tallest = ops.cast(heights >= best, "float32")
+    bins = np.arange(heights.shape[-1], dtype=np.float32)
+    return ops.sum(tallest * bins, -1, keepdims=True) / ops.sum(tallest, -1, keepdims=True)
 
 
 def _width(y: Any) -> Any:
@@ -158,13 +166,13 @@ def _in_rings(radius: Any, columns: Any) -> Any:
     """Return histograms of radii (n, columns, RINGS).
 
     Args:
-        radius: Shape (n, samples).
+        radius: Shape (n, 1, samples).
         columns: What each sample counts, (n, columns, samples).
     """
     # A ring counts what lies nearer than the next ones: the second difference of ramps.
     place = radius * np.float32((RINGS - 1) / _OUTERMOST)
     edges = np.arange(-1, RINGS + 1, dtype=np.float32)[:, None]
-    ramps = ops.relu(place[:, None] - edges)  # (n, RINGS + 2, samples)
+    ramps = ops.maximum(place, edges)  # (n, RINGS + 2, samples)
     sums = ops.matmul(columns, ops.transpose(ramps, (0, 2, 1)))
     return sums[..., 2:] - 2.0 * sums[..., 1:-1] + sums[..., :-2]
 
@@ -173,41 +181,53 @@ def equalise(z: Parts, weight: Any, ridge: Any) -> Parts:
     """Undo what echoes have done, as far as the kurtosis of the symbols tells.
 
     Args:
-        z: Windows, parts of (n, samples); mean power of the symbols 1.
-        weight: Of each sample, (n, samples), sum 1: near the middle of a symbol or not.
+        z: Windows, parts of (n, 1, samples); mean power of the symbols 1.
+        weight: Of each sample, (n, 1, samples), sum 1: near the middle of a symbol or not.
         ridge: How much it trusts the samples as they are, (n, 1).
 
     Returns:
         The same, equalised.
     """
-    shifts = range(-_LATEST, _LATEST + 1)
     # The real parts, then the imaginary ones: (n, 2 * count, samples).
-    taps = ops.stack([_turned(part, s) for part in z for s in shifts], 1)
-    count = len(shifts)
+    taps = ops.concatenate([tap for part in z for tap in _delayed(part)], 1)
+    count = 2 * _LATEST + 1
+    ridge = ridge[..., None]
     inverse = _inverse_covariance(taps, weight, ridge)
     middle = np.zeros((2 * count, 1), np.float32)
     middle[_LATEST] = 1
-    start = ridge[..., None] * middle
+    start = ridge * middle
     for _ in range(_ROUNDS):
         wanted = weight * (2.0 - z[0] * z[0] - z[1] * z[1])
-        both = ops.matmul(taps, ops.stack([wanted * z[0], wanted * z[1]], -1))  # (n, 2 count, 2)
+        both = ops.concatenate([wanted * z[0], wanted * z[1]], 1)
+        both = ops.matmul(taps, ops.transpose(both, (0, 2, 1)))  # (n, 2 count, 2)
         re = both[:, :count, :1] + both[:, count:, 1:]
         im = both[:, :count, 1:] - both[:, count:, :1]
         filters = ops.matmul(inverse, ops.concatenate([re, im], 1) + start)  # (n, 2 count, 1)
         rows = ops.transpose(filters, (0, 2, 1))
         out = ops.matmul(_as_real(rows[..., :count], rows[..., count:]), taps)  # (n, 2, samples)
-        z = _unit_power((out[:, 0], out[:, 1]), weight)
+        z = _unit_power((out[:, :1], out[:, 1:]), weight)
     return z
+
+
+def _delayed(x: Any) -> list[Any]:
+    """Return rows (n, 1, samples) from `_LATEST` samples early to as many late, in a circle."""
+    samples = x.shape[-1]
+    x = ops.concatenate([x[..., -_LATEST:], x, x[..., :_LATEST]], axis=-1)
+    return [x[..., _LATEST - s : _LATEST - s + samples] for s in range(-_LATEST, _LATEST + 1)]
 
 
 def _inverse_covariance(taps: Any, weight: Any, ridge: Any) -> Any:
     """Return the inverse covariance of taps (n, 2 * count, samples), (n, 2 count, 2 count)."""
     count = taps.shape[1] // 2
-    products = ops.matmul(taps * weight[:, None], ops.transpose(taps, (0, 2, 1)))
+    products = ops.matmul(taps * weight, ops.transpose(taps, (0, 2, 1)))
     a, b = products[:, :count], products[:, count:]
-    eye = ridge[..., None] * np.eye(count, dtype=np.float32)
-    re, im = a[..., :count] + b[..., count:] + eye, a[..., count:] - b[..., :count]
-    return inverted(_as_real(re, im))
+    re = a[..., :count] + b[..., count:] + ridge * np.eye(count, dtype=np.float32)
+    im = a[..., count:] - b[..., :count]
+    # (re + i im)^-1 by parts: a quarter of the arithmetic of the matrix of twice the size.
+    of_re = inverted(re)
+    turned = ops.matmul(of_re, im)
+    first = inverted(re + ops.matmul(im, turned))
+    return _as_real(first, -ops.matmul(turned, first))
 
 
 def _as_real(re: Any, im: Any) -> Any:
@@ -236,17 +256,17 @@ def _unit_power(z: Parts, weight: Any) -> Parts:
 
 def _powers(z: Parts) -> list[Parts]:
     """Return the powers of `ORDERS`."""
-    z = _times(z, z)
+    z = _squared(z)
     powers = []
     for _ in ORDERS:
-        z = _times(z, z)
+        z = _squared(z)
         powers.append(z)
     return powers
 
 
-def _times(a: Parts, b: Parts) -> Parts:
-    """Multiply complex numbers given in parts."""
-    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
+def _squared(z: Parts) -> Parts:
+    """Square complex numbers given in parts."""
+    return (z[0] - z[1]) * (z[0] + z[1]), (z[0] + z[0]) * z[1]
 
 
 def _turned(x: Any, by: int) -> Any:
