@@ -84,6 +84,26 @@ class Count(int):
         return cls(number)
 
 
+class Auto(int):
+    """A number of at least 1; 0, as text auto, for what a measurement finds best."""
+
+    @classmethod
+    def parse(cls, value: Any) -> Auto:
+        """Read a number or "auto".
+
+        Raises:
+            ValueError: It is neither.
+        """
+        wanted = "a number such as 2, or auto"
+        number = 0.0 if value == "auto" else _quantity(value, wanted)
+        if number != int(number) or number < 0:
+            raise ValueError(wanted)
+        return cls(number)
+
+    def __str__(self) -> str:
+        return f"{int(self)}" if self else "auto"
+
+
 def _quantity(value: Any, wanted: str) -> float:
     """Read a number, or a text with an SI prefix and a unit."""
     if isinstance(value, str):
@@ -111,7 +131,7 @@ def _finite(value: Any, wanted: str) -> float:
 _KEY = re.compile(r"\w+")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
-_PARSED = (Hertz, Seconds, Count)
+_PARSED = (Hertz, Seconds, Count, Auto)
 
 # The upper limit keeps sample indices within 64 bits; it is days of any stream.
 Samples = Annotated[int, Meta(ge=1, le=2**40)]
@@ -136,6 +156,7 @@ ON_STUCK = ("stop", "warn")
 SOCKETS = ("pub", "push")
 DIRECT_SAMPLING = ("off", "i", "q")
 SAMPLE_TYPES = ("float32", "float16")
+_LARGEST_BATCH = 4096
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
@@ -199,10 +220,15 @@ class ModelSettings(Section, frozen=True):
     bundle: Annotated[str, option("name of a bundle in the package, or a bundle folder", "--model", "-m", metavar="NAME|DIR")] = "auto"
     engine: Annotated[str, option("what runs the network: auto, onnx or keras", "--engine", metavar="NAME")] = "auto"
     precision: Annotated[str, option("which weights: auto, fp32 or int8", "--precision", metavar="NAME")] = "auto"
-    threads: Annotated[int, option("threads of the engine; 0: one a core", "--threads", metavar="N", ge=0)] = 0
-    batch: Annotated[int, option("most windows per call of the network", "--batch", metavar="N", ge=1, le=4096)] = 128
+    threads: Annotated[Auto, option("threads of the engine; auto: measured once, what is fastest", "--threads", metavar="N|auto")] = Auto(0)
+    batch: Annotated[Auto, option("most windows per call of the network; auto: likewise", "--batch", metavar="N|auto")] = Auto(0)
     max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
     max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = Seconds(0.5)
+
+    def __post_init__(self) -> None:
+        """Refuse more than there is memory for."""
+        if self.batch > _LARGEST_BATCH:
+            raise ValueError(f"batch {self.batch} is more than {_LARGEST_BATCH}")
 
 
 class OutputSettings(Section, frozen=True):
@@ -482,6 +508,8 @@ def _decode(kind: type, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Auto):
+        return int(value) or "auto"
     for kind in (int, float):
         if isinstance(value, kind):
             return kind(value)
