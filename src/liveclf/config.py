@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from liveclf.errors import UsageError
 
+_MOST = 4096  # windows at once, or threads
 _SI = {"": 0, "k": 3, "m": 6, "g": 9}
 _QUANTITY = re.compile(
     r"([-+]?(?:\d+(?:_\d+)*\.?\d*|\.\d+))(?:e([-+]?\d{1,4}))?\s*([kmg]?)(?:hz|sps)?", re.IGNORECASE
@@ -94,9 +95,9 @@ class Auto(int):
         Raises:
             ValueError: It is neither.
         """
-        wanted = "a number such as 2, or auto"
+        wanted = f"a number up to {_MOST}, or auto"
         number = 0.0 if value == "auto" else _quantity(value, wanted)
-        if number != int(number) or number < 0:
+        if number != int(number) or not 0 <= number <= _MOST:
             raise ValueError(wanted)
         return cls(number)
 
@@ -156,7 +157,6 @@ ON_STUCK = ("stop", "warn")
 SOCKETS = ("pub", "push")
 DIRECT_SAMPLING = ("off", "i", "q")
 SAMPLE_TYPES = ("float32", "float16")
-_LARGEST_BATCH = 4096
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
@@ -224,11 +224,6 @@ class ModelSettings(Section, frozen=True):
     batch: Annotated[Auto, option("most windows per call of the network; auto: likewise", "--batch", metavar="N|auto")] = Auto(0)
     max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
     max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = Seconds(0.5)
-
-    def __post_init__(self) -> None:
-        """Refuse more than there is memory for."""
-        if self.batch > _LARGEST_BATCH:
-            raise ValueError(f"batch {self.batch} is more than {_LARGEST_BATCH}")
 
 
 class OutputSettings(Section, frozen=True):
