@@ -67,7 +67,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     made = make_chunk(20_000_003, 1, SNR_DB)
     x = made.x[: arguments.windows].astype(np.float32)
-    console = Console()
+    console = Console(width=max(110, Console().width))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if arguments.preset else load_bundle(arguments.model).folder
         if arguments.preset:

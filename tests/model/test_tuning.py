@@ -317,7 +317,7 @@ def test_neither_a_number_nor_auto_is_wrong_use(key: str, value: object) -> None
 
 def test_a_batch_for_which_there_is_no_memory_is_wrong_use() -> None:
     with pytest.raises(
-        UsageError, match="model.batch = 4097: expected a number up to 4096, or auto"
+        UsageError, match=r"model\.batch = 4097: expected a number up to 4096, or auto"
     ):
         load(RunSettings, None, {"model": {"batch": 4097}})
 
