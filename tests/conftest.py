@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 from hypothesis import HealthCheck, settings
+
+# No test reads or writes what was measured for the user; its processes inherit this.
+_cache = tempfile.TemporaryDirectory(prefix="liveclf-tests-")
+os.environ["XDG_CACHE_HOME"] = _cache.name
 
 # The same examples in every run, and no limit of time on a machine that is busy.
 settings.register_profile(

@@ -17,6 +17,7 @@ from liveclf.config import (
     MIXED,
     ON_STUCK,
     RECIPES,
+    Auto,
     Count,
     DevicesSettings,
     DoctorSettings,
@@ -187,6 +188,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.floats(0, 1e300).map(Seconds)
     if kind is Count:
         return st.integers(1, 2**53).map(Count)
+    if kind is Auto:
+        return st.integers(0, 4096).map(Auto)
     text = st.text(st.characters(exclude_categories=["Cs"]))
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
     return {
@@ -308,7 +311,7 @@ def test_flags_go_over_the_file_and_the_file_over_the_defaults(tmp_path):
         ("[window]\nhop = 0", "window.hop = 0: expected `int` >= 1"),
         ("[window]\nhop = 1e30", "window.hop = 1e+30: expected `int"),
         (f"[window]\nhop = {10**30}", f"window.hop = {10**30}: expected `int` <= {2**40}"),
-        ("[model]\nbatch = 4097", "model.batch = 4097: expected `int` <= 4096"),
+        ("[model]\nbatch = 4097", "model.batch = 4097: expected a number up to 4096, or auto"),
         ("[model]\nbundle = 7", "model.bundle = 7: expected `str`, got `int`"),
         ("[source]\nloop = 1", "source.loop = 1: expected `bool`, got `int`"),
         ("[source]\nloop = 'yes'", "source.loop = 'yes': expected `bool`, got `str`"),

@@ -35,7 +35,7 @@ def test_every_flag_that_a_document_names_exists(
     elsewhere = {
         # Of scripts in tools/:
         *("--realisations", "--seed", "--seconds", "--rounds", "--minutes", "--weights"),
-        *("--bundle", "--parts", "--seeds", "--full-size-steps", "--train", "--times"),
+        *("--bundle", "--parts", "--seeds", "--windows", "--full-size-steps", "--train", "--times"),
         "--bind",  # of SoapySDRServer
         "--average",  # of the older commit that the model card names
     }

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from liveclf.errors import UsageError
 
+_MOST = 4096  # windows at once, or threads
 _SI = {"": 0, "k": 3, "m": 6, "g": 9}
 _QUANTITY = re.compile(
     r"([-+]?(?:\d+(?:_\d+)*\.?\d*|\.\d+))(?:e([-+]?\d{1,4}))?\s*([kmg]?)(?:hz|sps)?", re.IGNORECASE
@@ -84,6 +85,26 @@ class Count(int):
         return cls(number)
 
 
+class Auto(int):
+    """A number of at least 1; 0, as text auto, for what a measurement finds best."""
+
+    @classmethod
+    def parse(cls, value: Any) -> Auto:
+        """Read a number or "auto".
+
+        Raises:
+            ValueError: It is neither.
+        """
+        wanted = f"a number up to {_MOST}, or auto"
+        number = 0.0 if value == "auto" else _quantity(value, wanted)
+        if number != int(number) or not 0 <= number <= _MOST:
+            raise ValueError(wanted)
+        return cls(number)
+
+    def __str__(self) -> str:
+        return f"{int(self)}" if self else "auto"
+
+
 def _quantity(value: Any, wanted: str) -> float:
     """Read a number, or a text with an SI prefix and a unit."""
     if isinstance(value, str):
@@ -111,7 +132,7 @@ def _finite(value: Any, wanted: str) -> float:
 _KEY = re.compile(r"\w+")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
-_PARSED = (Hertz, Seconds, Count)
+_PARSED = (Hertz, Seconds, Count, Auto)
 
 # The upper limit keeps sample indices within 64 bits; it is days of any stream.
 Samples = Annotated[int, Meta(ge=1, le=2**40)]
@@ -199,8 +220,8 @@ class ModelSettings(Section, frozen=True):
     bundle: Annotated[str, option("name of a bundle in the package, or a bundle folder", "--model", "-m", metavar="NAME|DIR")] = "auto"
     engine: Annotated[str, option("what runs the network: auto, onnx or keras", "--engine", metavar="NAME")] = "auto"
     precision: Annotated[str, option("which weights: auto, fp32 or int8", "--precision", metavar="NAME")] = "auto"
-    threads: Annotated[int, option("threads of the engine; 0: one a core", "--threads", metavar="N", ge=0)] = 0
-    batch: Annotated[int, option("most windows per call of the network", "--batch", metavar="N", ge=1, le=4096)] = 128
+    threads: Annotated[Auto, option("threads of the engine; auto: measured once, what is fastest", "--threads", metavar="N|auto")] = Auto(0)
+    batch: Annotated[Auto, option("most windows per call of the network; auto: likewise", "--batch", metavar="N|auto")] = Auto(0)
     max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
     max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = Seconds(0.5)
 
@@ -482,6 +503,8 @@ def _decode(kind: type, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Auto):
+        return int(value) or "auto"
     for kind in (int, float):
         if isinstance(value, kind):
             return kind(value)

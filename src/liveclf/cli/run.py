@@ -112,7 +112,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     parse_outputs(settings.output.to)  # wrong use is said before anything is opened
     source = open_source(settings.source, settings.radio, tell)
     bundle = load_bundle(settings.model.bundle)
-    engine, precision = open_engine(bundle, settings.model)
+    engine, precision = open_engine(bundle, settings.model, tell)
     shifter = Shifter(float(settings.radio.offset_hz))
     decimator = Decimator(settings.source.decimate)
     seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it

@@ -14,7 +14,7 @@ from liveclf.dsp.formats import FORMATS
 from liveclf.dsp.framer import Framer
 from liveclf.live.batcher import Batcher
 from liveclf.model.bundle import WINDOW_SAMPLES, load_bundle
-from liveclf.model.engines import open_engine
+from liveclf.model.engines import open_engine, tuning
 from liveclf.protocols import Engine
 from liveclf.records import Block
 
@@ -33,6 +33,7 @@ def check_speed(settings: ModelSettings, measure_s: float, rate_hz: float) -> Fi
     """
     if not measure_s:
         return Finding("speed", "skipped", "Not measured, as asked for.")
+    tuning.forget()  # measured while other programs ran, it may be wrong
     bundle = load_bundle(settings.bundle)
     engine, _ = open_engine(bundle, settings)
     windows_per_s = measure(engine, measure_s)

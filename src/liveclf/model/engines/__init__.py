@@ -13,7 +13,7 @@ from liveclf.model.bundle import WINDOW_SAMPLES, Bundle
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
 
-# name -> module with `open_engine(bundle, settings) -> (engine, precision)`
+# name -> module with `open_engine(bundle, settings, tell) -> (engine, precision)`
 ENGINES = {
     "onnx": "liveclf.model.engines.onnx_engine",
     "keras": "liveclf.model.engines.keras_engine",
@@ -21,8 +21,15 @@ ENGINES = {
 PRECISIONS = ("fp32", "int8")
 
 
-def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
+def open_engine(
+    bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None] = lambda line: None
+) -> tuple[Engine, str]:
     """Load and warm up the engine of the settings.
+
+    Args:
+        bundle: The network.
+        settings: Which engine, and how it runs.
+        tell: Takes a line for the user, if something is worth one.
 
     Returns:
         The engine, and the precision of its weights, fp32 or int8.
@@ -41,9 +48,9 @@ def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
             f"--precision {settings.precision!r} is not known; "
             f"choose auto or {', '.join(PRECISIONS)}."
         )
-    open_named: Callable[[Bundle, ModelSettings], tuple[Engine, str]]
+    open_named: Callable[[Bundle, ModelSettings, Callable[[str], None]], tuple[Engine, str]]
     open_named = import_module(ENGINES[name]).open_engine
-    engine, precision = open_named(bundle, settings)
+    engine, precision = open_named(bundle, settings, tell)
     logits = engine.predict(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
     if logits.shape != (1, len(bundle.info.classes)):
         raise BundleError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from liveclf.model.engines import batch_shapes, padded
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
 
+_BATCH = 128  # where none is asked for
 
-def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
+
+def open_engine(
+    bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
+) -> tuple[Engine, str]:
     """Load the network in the precision it was trained in."""
     if settings.precision == "int8":
         raise UsageError("--precision int8 conflicts with --engine keras, which runs fp32 only.")
@@ -26,7 +31,7 @@ def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
             f"--threads {settings.threads} conflicts with --engine keras, "
             "which takes as many as its backend decides."
         )
-    return KerasEngine(bundle.file(KERAS_FILE), settings.batch), "fp32"
+    return KerasEngine(bundle.file(KERAS_FILE), settings.batch or _BATCH), "fp32"
 
 
 class KerasEngine:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +13,41 @@ import onnxruntime as ort
 from liveclf.config import ModelSettings
 from liveclf.errors import BundleError
 from liveclf.model.bundle import ONNX_FILES, WINDOW_SAMPLES, Bundle
-from liveclf.model.engines import batch_shapes, padded
+from liveclf.model.engines.tuning import Key, cpu_model, tuned
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
 
 
-def open_engine(bundle: Bundle, settings: ModelSettings) -> tuple[Engine, str]:
+def open_engine(
+    bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
+) -> tuple[Engine, str]:
     """Load the int8 network if there is one, or the one asked for."""
     precision = settings.precision
     if precision == "auto":
         precision = "int8" if ONNX_FILES["int8"] in bundle.info.files else "fp32"
     path = bundle.file(ONNX_FILES[precision])
-    return OnnxEngine(path, precision, settings.batch, settings.threads), precision
+    engine = OnnxEngine(path, precision, settings.batch or 1, settings.threads)
+    if not settings.threads or not settings.batch:
+        key = Key(
+            network=bundle.info.files[path.name],
+            runtime=f"onnxruntime {ort.__version__}",
+            cpu=cpu_model(),
+            cores=cores(),
+            threads=int(settings.threads),
+            batch=int(settings.batch),
+        )
+        choice = tuned(key, engine, tell)
+        engine.use(choice.threads, choice.batch)
+    engine.predict(np.zeros((engine.batch_size, 2, WINDOW_SAMPLES), np.float32))  # allocates
+    return engine, precision
 
 
 class OnnxEngine:
-    """A session with fixed batch shapes, each run once at load."""
+    """One session; the windows of a batch are shared out to threads that each run all of it.
+
+    Threads inside an operation would have to meet after each of its hundreds, most of which
+    take microseconds. A batch of any size is run as it is: no shape costs a compilation.
+    """
 
     def __init__(self, path: Path, precision: str, batch: int, threads: int = 0) -> None:
         """Load the network.
@@ -41,29 +62,40 @@ class OnnxEngine:
             BundleError: ONNX Runtime refuses it.
         """
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or _cores()
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3  # its warnings are about graph clean-up
-        # Threads that spin between calls would take the cores from the framer.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no other base
             raise BundleError(f"ONNX Runtime refuses {path}: {error}.") from error
         self._input = self._session.get_inputs()[0].name
-        self._shapes = batch_shapes(batch)
+        self._precision = precision
+        threads = threads or cores()
+        self._pool = ThreadPoolExecutor(threads, "onnx")  # begins a thread when one is needed
+        self.use(threads, batch)
+
+    def use(self, threads: int, batch: int) -> None:
+        """Set how many of the threads share a batch, and the most windows per call."""
+        self._threads = threads
         self.batch_size = batch
-        self.name = f"onnx {precision}, {options.intra_op_num_threads} threads"
-        for n in self._shapes:
-            self._run(np.zeros((n, 2, WINDOW_SAMPLES), np.float32))
+        self.name = f"onnx {self._precision}, {threads} threads"
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Return logits (n, n_classes) of windows (n, 2, 1024), n at most `batch_size`."""
-        return self._run(padded(x, self._shapes))[: len(x)]
+        parts = np.array_split(x, min(self._threads, len(x)) or 1)
+        if len(parts) == 1:
+            return self._run(x)
+        return np.concatenate(list(self._pool.map(self._run, parts)))
+
+    def close(self) -> None:
+        """End the threads, which wait for work; those of an engine let go of end by themselves."""
+        self._pool.shutdown(wait=False)
 
     def _run(self, x: FloatArray) -> FloatArray:
         logits: FloatArray = self._session.run(None, {self._input: x})[0]
         return logits
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
