@@ -29,7 +29,8 @@ if __name__ == "__main__":
 """
 
 # On a busy machine nothing is to be late: what is lost and when is the question here.
-RUN = ("run", "--device", "fake", "--rate", "250k", "--max-late", "60s", "--buffer", "20s")
+PATIENT = ("--when-slow", "drop-oldest", "--max-late", "60s", "--buffer", "20s")
+RUN = ("run", "--device", "fake", "--rate", "250k", *PATIENT)
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,9 @@ class Twin:
 
 
 def twin(stretches: list[Block], window: int, hop: int) -> Twin:
-    out = Twin([], [], [], [], [], Counter({"non-finite": 0, "zero power": 0, "late": 0}))
+    out = Twin(
+        [], [], [], [], [], Counter({"non-finite": 0, "zero power": 0, "late": 0, "stride": 0})
+    )
     pending, end = 0, None
     for stretch in stretches:
         n = len(stretch.iq)
@@ -320,7 +322,7 @@ def test_a_window_with_a_number_that_is_none_is_skipped(bad, name):
     whole.iq[20, 1] = bad
     framer = Framer(16)
     assert frame(framer, [whole]).start_sample.tolist() == [0, 32, 48]
-    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0}
+    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0, "stride": 0}
 
 
 @pytest.mark.parametrize("huge", [1e30, 1e300])
@@ -329,7 +331,7 @@ def test_a_window_too_strong_for_32_bits_is_skipped(huge):
     whole.iq[20, 1] = huge
     framer = Framer(16)
     assert frame(framer, [whole]).start_sample.tolist() == [0]
-    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0}
+    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0, "stride": 0}
 
 
 def test_a_window_of_zeros_is_skipped():
@@ -337,7 +339,7 @@ def test_a_window_of_zeros_is_skipped():
     whole.iq[16:32] = 0
     framer = Framer(16)
     assert frame(framer, [whole]).start_sample.tolist() == [0, 32, 48]
-    assert framer.skipped == {"non-finite": 0, "zero power": 1, "late": 0}
+    assert framer.skipped == {"non-finite": 0, "zero power": 1, "late": 0, "stride": 0}
 
 
 # -- memory --------------------------------------------------------------------------------

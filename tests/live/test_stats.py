@@ -73,7 +73,7 @@ def test_windows_are_classified_skipped_or_unclassified():
     stats.count_detections(detections(5))
     figures = summary(stats, framer)
     assert figures["windows"] == 200 // WINDOW
-    assert figures["skipped"] == {"non-finite": 1, "zero power": 1, "late": 0}
+    assert figures["skipped"] == {"non-finite": 1, "zero power": 1, "late": 0, "stride": 0}
     assert (figures["classified"], figures["unclassified"]) == (5, 5)
     assert figures["samples_short"] == 8
 
