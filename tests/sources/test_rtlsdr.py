@@ -18,7 +18,7 @@ from liveclf.sources.rtlsdr.counter import counter_losses
 
 SOURCE = SourceSettings(center_hz=(Hertz(433.92e6),))
 RADIO = RadioSettings(device="rtlsdr")
-TRANSFER = 6 * 16_384  # bytes, at 2.4 MS/s
+TRANSFER = 3 * 16_384  # bytes, at 2.4 MS/s
 
 
 @pytest.fixture(scope="module")
