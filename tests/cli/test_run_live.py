@@ -105,6 +105,14 @@ def test_what_does_not_open_is_one_sentence_and_an_exit_code(
     assert done.stdout == ""
 
 
+def test_a_radio_does_not_wait(program: Path) -> None:
+    command = [sys.executable, program, "run", "--device", "fake", "--when-slow", "block"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "--when-slow block conflicts with fake radio 7, which does not wait" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_soon_with_a_summary(program: Path, number: int) -> None:
     command = [sys.executable, program, *RUN, "-o", "jsonl"]

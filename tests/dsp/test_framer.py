@@ -98,6 +98,25 @@ def test_any_split_of_the_stream_gives_the_same_bits(fmt, hop, n, data):
         assert getattr(one, counter) == getattr(many, counter)
 
 
+@given(
+    share=st.floats(0.01, 1),
+    hop=st.sampled_from([5, 16, 40]),
+    edges=st.lists(st.integers(0, 3000), max_size=9),
+)
+def test_a_share_of_the_windows_is_the_same_whatever_the_split(share, hop, edges):
+    whole = block(3000, format=FORMATS["cu8"])
+    every, one, many = (Framer(16, hop) for _ in range(3))
+    all_of_them = frame(every, [whole])
+    parts = [w for part in cut(whole, edges) for w in many.push(part, share=share)]
+    some = Windows.concatenate(list(one.push(whole, share=share)))
+    assert_identical(some, Windows.concatenate(parts))
+    assert many.windows + many.skipped["stride"] == every.windows
+    assert abs(len(some) - share * len(all_of_them)) <= 1
+    # What is given out is what it would have been among all the others.
+    rows = np.isin(all_of_them.start_sample, some.start_sample)
+    assert_identical(some, all_of_them[rows])
+
+
 @pytest.mark.parametrize("hop", [1, 7, 16, 17, 40])
 def test_single_samples_give_the_same_bits(hop):
     whole = block(300)

@@ -116,6 +116,19 @@ def test_losses_are_told_by_cause_and_what_was_wanted_apart():
     assert figures["samples_left_out"] == 3
 
 
+def test_coverage_is_of_all_the_signal_that_arrived():
+    """Also of what never became a window, but not of what never came."""
+    stats, framer = Stats(FAMILY_OF), Framer(WINDOW)
+    first, second = make_blocks(10 * WINDOW, 10 * WINDOW)
+    told = (Loss("the ring", 20 * WINDOW, had_arrived=True), Loss("the bus", 999))
+    for block in (first, moved(second, 20 * WINDOW + 999, losses=told)):
+        stats.count_block(block)
+        for _ in framer.push(block):
+            pass
+    stats.count_detections(detections(15))
+    assert summary(stats, framer)["coverage"] == pytest.approx(15 / 40)
+
+
 def test_without_a_rate_there_is_no_time():
     stats = Stats(FAMILY_OF)
     for block in make_blocks(1000, sample_rate_hz=math.nan):
