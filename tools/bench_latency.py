@@ -98,7 +98,8 @@ def measure(rate_hz: float, seconds: float, model: ModelSettings) -> None:
     began_s = time.monotonic()
     pipeline.run(
         source, [], framer, Batcher(engine.batch_size, model.max_age_s), engine, decider, output,
-        stats, max_late_s=model.max_late_s, stride=Stride() if policy == "stride" else None,
+        stats, max_late_s=model.max_late_s,
+        stride=Stride(model.max_age_s) if policy == "stride" else None,
     )  # fmt: skip
     source.close()
     figures = stats.summary(framer, time.monotonic() - began_s)

@@ -60,10 +60,10 @@ class Radio:
 class TimedEngine:
     """Takes its time, by the clock."""
 
-    name, batch_size = "timed", BATCH
+    name = "timed"
 
-    def __init__(self, clock: FakeClock, takes_s: Callable[[int], float]) -> None:
-        self._clock, self._takes_s = clock, takes_s
+    def __init__(self, clock: FakeClock, takes_s: Callable[[int], float], batch: int) -> None:
+        self._clock, self._takes_s, self.batch_size = clock, takes_s, batch
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         self._clock.now_s += self._takes_s(len(x))
@@ -110,12 +110,14 @@ class Outcome:
 def run(
     speed: float | Callable[[float], float],
     *,
-    seconds: float = 12.0,
+    seconds: float = 8.0,
     block_s: float = 0.0137,
     jitter: float = 0.0,
     stalls: tuple[tuple[float, float], ...] = (),
     stride: bool = True,
     max_late_s: float = 0.5,
+    max_age_s: float = 0.0,
+    batch: int = BATCH,
 ) -> Outcome:
     """Run an engine of some speed, over that of the stream."""
     clock, rng, to_come = FakeClock(), random.Random(1), list(stalls)
@@ -127,10 +129,10 @@ def run(
 
     framer, stats, output = Framer(WINDOW), Stats(FAMILY_OF), Noting(clock)
     pipeline.run(
-        Radio(clock, seconds, block_s), [], framer, Batcher(BATCH, 0.0),
-        TimedEngine(clock, takes_s),
+        Radio(clock, seconds, block_s), [], framer, Batcher(batch, max_age_s),
+        TimedEngine(clock, takes_s, batch),
         Decider(CLASSES, FAMILY_OF, 1.0, top_k=1, min_probability=0.0), output, stats,
-        max_late_s=max_late_s, stride=Stride() if stride else None, clock=clock,
+        max_late_s=max_late_s, stride=Stride(max_age_s) if stride else None, clock=clock,
     )  # fmt: skip
     figures = stats.summary(framer, seconds)
     # Whatever was decided: every window is classified or counted.
@@ -141,9 +143,9 @@ def run(
 
 
 @pytest.mark.parametrize("block_s", [0.0137, 0.0546])
-@pytest.mark.parametrize("speed", [0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1.0, 2.0])
+@pytest.mark.parametrize("speed", [0.1, 0.2, 0.5, 0.9, 1.0, 2.0])
 def test_an_engine_of_any_speed_is_used_evenly_and_in_time(speed, block_s):
-    steady = run(speed, block_s=block_s, jitter=0.1).between(SETTLED_S, 12)
+    steady = run(speed, block_s=block_s, jitter=0.1).between(SETTLED_S, 8)
     assert steady.coverage == pytest.approx(min(1, speed), rel=0.1)
     assert steady.unevenness <= 2.5  # 2 is one window in two where the share is two thirds
     assert np.percentile(steady.late_s, 99) < P99_S
@@ -152,7 +154,7 @@ def test_an_engine_of_any_speed_is_used_evenly_and_in_time(speed, block_s):
 @pytest.mark.parametrize("speed", [0.1, 0.3, 0.5, 0.8])
 def test_gaps_are_at_most_twice_the_mean(speed):
     """Without the noise of other programs on the machine."""
-    assert run(speed).between(SETTLED_S, 12).unevenness <= 2.0
+    assert run(speed).between(SETTLED_S, 8).unevenness <= 2.0
 
 
 @pytest.mark.parametrize("speed", [1.1, 2.0])
@@ -164,10 +166,16 @@ def test_an_engine_that_keeps_up_leaves_nothing_out(speed):
     assert outcome.late_s.max() < 0.06
 
 
+def test_waiting_for_a_batch_to_fill_is_not_taken_for_a_pile_up():
+    """As where few windows come, and one call for many is cheaper."""
+    outcome = run(4.0, batch=2000, max_age_s=0.4, seconds=6)
+    assert outcome.figures["coverage"] == 1
+
+
 @pytest.mark.parametrize("speed", [0.3, 0.9, 2.0])
 def test_a_stall_is_over_soon(speed):
-    outcome = run(speed, stalls=((5.0, 1.0),))
-    after = outcome.between(8.0, 12)
+    outcome = run(speed, stalls=((3.0, 1.0),))
+    after = outcome.between(6.5, 8)
     assert after.coverage == pytest.approx(min(1, speed), rel=0.1)
     assert np.percentile(after.late_s, 99) < P99_S
     assert after.unevenness <= 2.0
@@ -196,7 +204,7 @@ def test_drop_oldest_keeps_the_engine_busy_and_the_labels_fresh(speed):
     batch_s = BATCH / WINDOWS_PER_S / speed
     assert outcome.figures["skipped"]["stride"] == 0
     assert outcome.figures["skipped"]["late"] > 0
-    assert outcome.between(SETTLED_S, 12).coverage == pytest.approx(speed, rel=0.15)
+    assert outcome.between(SETTLED_S, 8).coverage == pytest.approx(speed, rel=0.15)
     # A window may be as late as that when it is taken, then wait for its batch and its labels.
     assert outcome.late_s.max() <= 0.2 + 2 * batch_s
     assert (np.diff(outcome.taken) > 0).all()

@@ -85,7 +85,7 @@ def classify(settings: RunSettings) -> int:
     tell = silent if settings.output.quiet else say
     run = _assemble(settings, tell)
     max_late_s = math.inf if run.policy == "block" else float(settings.model.max_late_s)
-    stride = Stride() if run.policy == "stride" else None
+    stride = Stride(settings.model.max_age_s) if run.policy == "stride" else None
     every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
     with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:

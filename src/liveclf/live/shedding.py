@@ -45,8 +45,13 @@ class Stride:
         share: Of the windows to classify now, above 0, at most 1.
     """
 
-    def __init__(self) -> None:
-        """Begin with every window."""
+    def __init__(self, max_age_s: float = 0.0) -> None:
+        """Begin with every window.
+
+        Args:
+            max_age_s: How long windows wait for their batch anyway, which is no pile-up.
+        """
+        self._target_s = TARGET_S + max_age_s
         self.share = 1.0
         self._engine_s = 0.0  # for every window of `_stream_s`, not only the share
         self._stream_s = 0.0
@@ -69,7 +74,7 @@ class Stride:
         kept = math.exp(-max(took_s, stream_s) / _MEMORY_S)
         self._engine_s = kept * self._engine_s + took_s / self.share
         self._stream_s = kept * self._stream_s + max(0.0, stream_s)
-        factor = 1 + (TARGET_S - (started_s - first_arrival_s)) / _RECOVERY_S
+        factor = 1 + (self._target_s - (started_s - first_arrival_s)) / _RECOVERY_S
         able = self._stream_s / self._engine_s if self._engine_s > 0 else 1.0
         self.share = min(1.0, max(able, _LEAST_SHARE) * max(factor, _LEAST_FACTOR))
 
