@@ -17,6 +17,7 @@ from liveclf.config import (
     MIXED,
     ON_STUCK,
     RECIPES,
+    WHEN_SLOW,
     Auto,
     Count,
     DevicesSettings,
@@ -215,6 +216,7 @@ NAMES = {
     "on_stuck": ON_STUCK,
     "dtype": ("float32", "float16"),
     "direct_sampling": DIRECT_SAMPLING,
+    "when_slow": WHEN_SLOW[:-1],  # "block" keeps no limit of lateness
     # Within their limits, which are no single bound:
     "dwell_s": (Seconds(0.25), Seconds(1), Seconds(3600)),
     "buffer_s": (Seconds(0.1), Seconds(2), Seconds(60)),

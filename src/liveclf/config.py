@@ -157,6 +157,7 @@ ON_STUCK = ("stop", "warn")
 SOCKETS = ("pub", "push")
 DIRECT_SAMPLING = ("off", "i", "q")
 SAMPLE_TYPES = ("float32", "float16")
+WHEN_SLOW = ("auto", "drop-oldest", "stride", "block")
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
@@ -214,6 +215,9 @@ class WindowSettings(Section, frozen=True):
     hop: Annotated[Samples | None, option("samples from one window to the next; none: the window length", "--hop", metavar="N")] = None
 
 
+_MAX_LATE_S = Seconds(0.5)
+
+
 class ModelSettings(Section, frozen=True):
     """Which network, and how it runs."""
 
@@ -222,8 +226,18 @@ class ModelSettings(Section, frozen=True):
     precision: Annotated[str, option("which weights: auto, fp32 or int8", "--precision", metavar="NAME")] = "auto"
     threads: Annotated[Auto, option("threads of the engine; auto: measured once, what is fastest", "--threads", metavar="N|auto")] = Auto(0)
     batch: Annotated[Auto, option("most windows per call of the network; auto: likewise", "--batch", metavar="N|auto")] = Auto(0)
-    max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)
-    max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = Seconds(0.5)
+    max_age_s: Annotated[Seconds, option("how long a live window waits for its batch to fill when no more are waiting", "--max-age", metavar="TIME")] = Seconds(0)
+    when_slow: Annotated[str, option("what gives when the network cannot keep up: stride (evenly spaced windows are left out), drop-oldest (those later than --max-late), block (a recording or a pipe waits), auto (stride for a radio, else block)", "--when-slow", metavar="NAME")] = "auto"
+    max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = _MAX_LATE_S
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that there is not, and a limit that it would not keep."""
+        _one_of("when_slow", self.when_slow, WHEN_SLOW)
+        if self.when_slow == "block" and self.max_late_s != _MAX_LATE_S:
+            raise ValueError(
+                f"max_late_s {self.max_late_s:g} leaves windows out and when_slow 'block' leaves"
+                " out none; give one of them"
+            )
 
 
 class OutputSettings(Section, frozen=True):

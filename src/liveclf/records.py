@@ -54,12 +54,14 @@ class Loss:
         samples: How many.
         is_exact: Counted, not estimated from a clock.
         is_wanted: Left out on purpose, as while a tuner settles.
+        had_arrived: Dropped in this program for want of time, so it counts as not covered.
     """
 
     cause: str
     samples: int
     is_exact: bool = True
     is_wanted: bool = False
+    had_arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,21 @@ RECORDINGS: dict[str, tuple[Case, int, str]] = {
         WRONG_USE,
         "--realtime needs a sample rate and none is known",
     ),
+    "windows left out of a file": (
+        lambda d: [cu8(d), "--when-slow", "stride"],
+        WRONG_USE,
+        r"--when-slow stride conflicts with .*x\.cu8, which waits.* add --realtime",
+    ),
+    "no window left out, and a limit": (
+        lambda d: [cu8(d), "--when-slow", "block", "--max-late", "1s"],
+        WRONG_USE,
+        "max_late_s 1 leaves windows out and when_slow 'block' leaves out none",
+    ),
+    "an unknown policy": (
+        lambda d: [cu8(d), "--when-slow", "never"],
+        WRONG_USE,
+        "when_slow 'never' is not known, choose one of auto, drop-oldest, stride, block",
+    ),
     "a rate of nothing": (
         lambda d: [cu8(d), "--rate", "0"],
         WRONG_USE,

@@ -150,6 +150,7 @@ RUN_FLAGS = [
     "--max-age",
     "10ms",
     *("--max-late", "1s"),
+    *("--when-slow", "stride"),
     "-o",
     "table",
     "-o",

@@ -251,6 +251,12 @@ def test_statistics_come_as_often_as_asked_for(labels, tmp_path):
     lines = [line for line in labels.said.splitlines() if "windows classified;" in line]
     assert 2 <= len(lines) <= 5
     assert "real time" in lines[-1]
+    assert "; coverage " in lines[-1]
+
+
+def test_coverage_is_told_also_where_it_is_whole(labels, tmp_path):
+    labels(record(tmp_path / "x.cu8", 3000))
+    assert "2 classified, coverage 100.0%" in labels.said
 
 
 def test_the_recordings_own_labels_stand_beside_ours(labels, tmp_path):

@@ -29,7 +29,8 @@ if __name__ == "__main__":
 """
 
 # On a busy machine nothing is to be late: what is lost and when is the question here.
-RUN = ("run", "--device", "fake", "--rate", "250k", "--max-late", "60s", "--buffer", "20s")
+PATIENT = ("--when-slow", "drop-oldest", "--max-late", "60s", "--buffer", "20s")
+RUN = ("run", "--device", "fake", "--rate", "250k", *PATIENT)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,14 @@ def test_what_does_not_open_is_one_sentence_and_an_exit_code(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_radio_does_not_wait(program: Path) -> None:
+    command = [sys.executable, program, "run", "--device", "fake", "--when-slow", "block"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "--when-slow block conflicts with fake radio 7, which does not wait" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

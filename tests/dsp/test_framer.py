@@ -98,6 +98,25 @@ def test_any_split_of_the_stream_gives_the_same_bits(fmt, hop, n, data):
         assert getattr(one, counter) == getattr(many, counter)
 
 
+@given(
+    share=st.floats(0.01, 1),
+    hop=st.sampled_from([5, 16, 40]),
+    edges=st.lists(st.integers(0, 3000), max_size=9),
+)
+def test_a_share_of_the_windows_is_the_same_whatever_the_split(share, hop, edges):
+    whole = block(3000, format=FORMATS["cu8"])
+    every, one, many = (Framer(16, hop) for _ in range(3))
+    all_of_them = frame(every, [whole])
+    parts = [w for part in cut(whole, edges) for w in many.push(part, share=share)]
+    some = Windows.concatenate(list(one.push(whole, share=share)))
+    assert_identical(some, Windows.concatenate(parts))
+    assert many.windows + many.skipped["stride"] == every.windows
+    assert abs(len(some) - share * len(all_of_them)) <= 1
+    # What is given out is what it would have been among all the others.
+    rows = np.isin(all_of_them.start_sample, some.start_sample)
+    assert_identical(some, all_of_them[rows])
+
+
 @pytest.mark.parametrize("hop", [1, 7, 16, 17, 40])
 def test_single_samples_give_the_same_bits(hop):
     whole = block(300)
@@ -123,7 +142,9 @@ class Twin:
 
 
 def twin(stretches: list[Block], window: int, hop: int) -> Twin:
-    out = Twin([], [], [], [], [], Counter({"non-finite": 0, "zero power": 0, "late": 0}))
+    out = Twin(
+        [], [], [], [], [], Counter({"non-finite": 0, "zero power": 0, "late": 0, "stride": 0})
+    )
     pending, end = 0, None
     for stretch in stretches:
         n = len(stretch.iq)
@@ -320,7 +341,7 @@ def test_a_window_with_a_number_that_is_none_is_skipped(bad, name):
     whole.iq[20, 1] = bad
     framer = Framer(16)
     assert frame(framer, [whole]).start_sample.tolist() == [0, 32, 48]
-    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0}
+    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0, "stride": 0}
 
 
 @pytest.mark.parametrize("huge", [1e30, 1e300])
@@ -329,7 +350,7 @@ def test_a_window_too_strong_for_32_bits_is_skipped(huge):
     whole.iq[20, 1] = huge
     framer = Framer(16)
     assert frame(framer, [whole]).start_sample.tolist() == [0]
-    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0}
+    assert framer.skipped == {"non-finite": 1, "zero power": 0, "late": 0, "stride": 0}
 
 
 def test_a_window_of_zeros_is_skipped():
@@ -337,7 +358,7 @@ def test_a_window_of_zeros_is_skipped():
     whole.iq[16:32] = 0
     framer = Framer(16)
     assert frame(framer, [whole]).start_sample.tolist() == [0, 32, 48]
-    assert framer.skipped == {"non-finite": 0, "zero power": 1, "late": 0}
+    assert framer.skipped == {"non-finite": 0, "zero power": 1, "late": 0, "stride": 0}
 
 
 # -- memory --------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from liveclf.errors import SourceError
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedding import Stride
 from liveclf.live.stats import Stats
 from liveclf.protocols import Sink, Stage
 from liveclf.records import Block, Detections
@@ -43,6 +44,7 @@ class Loop:
     stages: Sequence[Stage] = ()
     max_age_s: float = math.inf
     max_late_s: float = math.inf
+    stride: Stride | None = None
     clock: Callable[[], float] = lambda: 0.0
     on_block: Callable[[], None] = lambda: None
 
@@ -61,6 +63,7 @@ class Loop:
             self.output,
             self.stats,
             max_late_s=self.max_late_s,
+            stride=self.stride,
             on_block=self.on_block,
             clock=self.clock,
         )
@@ -199,8 +202,37 @@ def test_the_run_ends_when_nobody_listens_any_more():
     assert loop.figures["unclassified"] == 0
 
 
-def test_a_batch_that_does_not_fill_leaves_when_its_windows_are_old():
-    blocks = [replace(b, received_s=0.02 * k) for k, b in enumerate(make_blocks(*[16] * 10))]
+def nothing_waits(block: Block, at_s: float) -> Block:
+    """Return the block with which a source says so, after another one."""
+    end = block.start_sample + len(block.iq)
+    return replace(block, iq=block.iq[:0], start_sample=end, received_s=at_s)
+
+
+def test_a_batch_is_what_is_waiting_when_the_engine_is_free():
+    blocks = make_blocks(*[WINDOW] * 8)
+    waiting = [*blocks[:3], nothing_waits(blocks[2], 0.0), *blocks[3:], nothing_waits(blocks[7], 0)]
+    loop = Loop(FakeSource(waiting, is_live=True), FakeEngine(4), max_age_s=0.0)
+    loop.run()
+    assert loop.engine.batches == [3, 4, 1]
+    assert loop.output.starts == starts(8)
+
+
+def test_a_stage_does_not_keep_what_is_waiting_from_the_engine():
+    block, more = make_blocks(WINDOW * 8 * 6, WINDOW * 8)
+    waiting = [block, nothing_waits(block, 1.0), more]
+    loop = Loop(
+        FakeSource(waiting, is_live=True), FakeEngine(100), stages=[Decimator(8)], max_age_s=0.0
+    )
+    loop.run()
+    assert loop.engine.batches == [5, 2]  # the filter needs samples beyond the sixth
+
+
+def test_a_batch_may_wait_to_fill_until_its_windows_are_old():
+    blocks = [
+        part
+        for k, b in enumerate(make_blocks(*[WINDOW] * 10))
+        for part in (replace(b, received_s=0.02 * k), nothing_waits(b, 0.02 * k))
+    ]
     loop = Loop(FakeSource(blocks, is_live=True), FakeEngine(100), max_age_s=0.05)
     loop.run()
     # The first window is 60 ms old when the fourth arrives; the last two wait for the end.

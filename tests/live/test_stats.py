@@ -73,7 +73,7 @@ def test_windows_are_classified_skipped_or_unclassified():
     stats.count_detections(detections(5))
     figures = summary(stats, framer)
     assert figures["windows"] == 200 // WINDOW
-    assert figures["skipped"] == {"non-finite": 1, "zero power": 1, "late": 0}
+    assert figures["skipped"] == {"non-finite": 1, "zero power": 1, "late": 0, "stride": 0}
     assert (figures["classified"], figures["unclassified"]) == (5, 5)
     assert figures["samples_short"] == 8
 
@@ -114,6 +114,19 @@ def test_losses_are_told_by_cause_and_what_was_wanted_apart():
     assert figures["samples_lost"] == 18
     assert figures["samples_lost_estimated"] == 7
     assert figures["samples_left_out"] == 3
+
+
+def test_coverage_is_of_all_the_signal_that_arrived():
+    """Also of what never became a window, but not of what never came."""
+    stats, framer = Stats(FAMILY_OF), Framer(WINDOW)
+    first, second = make_blocks(10 * WINDOW, 10 * WINDOW)
+    told = (Loss("the ring", 20 * WINDOW, had_arrived=True), Loss("the bus", 999))
+    for block in (first, moved(second, 20 * WINDOW + 999, losses=told)):
+        stats.count_block(block)
+        for _ in framer.push(block):
+            pass
+    stats.count_detections(detections(15))
+    assert summary(stats, framer)["coverage"] == pytest.approx(15 / 40)
 
 
 def test_without_a_rate_there_is_no_time():

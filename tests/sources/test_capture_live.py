@@ -94,6 +94,21 @@ def test_samples_come_as_the_device_gave_them() -> None:
     assert blocks[0].start_sample == 0 or losses(blocks[:1])
 
 
+def test_it_says_at_once_when_no_more_is_waiting() -> None:
+    """Else windows would wait in a batch for some that are not there yet."""
+    with listening() as source:
+        blocks = source.blocks()
+        next(b for b in blocks if len(b.iq))
+        last = next(b for b in blocks if len(b.iq))
+        while len((block := next(blocks)).iq):
+            last = block
+        assert block.start_sample == last.start_sample + len(last.iq)
+        assert block.stretch == last.stretch
+        # A word of the silence that it would be, without waiting for one: it comes every 4 ms.
+        n_idle = sum(not len(next(blocks).iq) for _ in range(60))
+    assert n_idle >= 10
+
+
 def test_it_says_what_the_driver_found_and_that_it_will_not_wait() -> None:
     with listening(rate_hz=Hertz(250e3), center_hz=(Hertz(433e6),)) as source:
         info = source.info

@@ -18,7 +18,7 @@ from liveclf.sources.rtlsdr.counter import counter_losses
 
 SOURCE = SourceSettings(center_hz=(Hertz(433.92e6),))
 RADIO = RadioSettings(device="rtlsdr")
-TRANSFER = 6 * 16_384  # bytes, at 2.4 MS/s
+TRANSFER = 3 * 16_384  # bytes, at 2.4 MS/s
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_bytes_are_those_of_the_recording(probe, recording):
     assert heard.data == recording.read_bytes()
 
 
-def test_a_transfer_is_a_multiple_of_usb_packets_and_holds_some_20_ms(probe, recording, tmp_path):
+def test_a_transfer_is_a_multiple_of_usb_packets_and_holds_some_10_ms(probe, recording, tmp_path):
     log = tmp_path / "log"
     for rate_hz in (225_001, 250e3, 1.024e6, 2.4e6, 3.2e6):
         source = SourceSettings(center_hz=SOURCE.center_hz, rate_hz=Hertz(rate_hz))
@@ -68,7 +68,7 @@ def test_a_transfer_is_a_multiple_of_usb_packets_and_holds_some_20_ms(probe, rec
         *_, asked = (x for x in log.read_text().splitlines() if x.startswith("read_async"))
         n, size = map(int, asked.split()[1:])
         assert size % 512 == 0  # else librtlsdr takes its own size
-        assert 0.01 < size / 2 / rate_hz < 0.04
+        assert 0.005 < size / 2 / rate_hz < 0.04
         assert n * size / 2 / rate_hz > 0.4
         assert n * size < 8e6  # of 16 MB for all USB devices
 

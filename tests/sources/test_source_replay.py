@@ -95,6 +95,11 @@ def test_the_centre_told_beforehand_is_that_of_the_first_sample_wanted():
     assert source(captures=TWO, start_s=0.08).info.center_hz == 2.0
 
 
+def samples_in(block: Block) -> bool:
+    """Tell a block with samples from one which says that none are waiting."""
+    return len(block.iq) > 0
+
+
 def first_blocks(replay: ReplaySource, n: int) -> list[Block]:
     blocks = replay.blocks()
     return [next(blocks) for _ in range(n)]
@@ -184,8 +189,8 @@ def test_realtime_delivers_when_a_radio_would():
     assert replay.info.is_live
     began_s = time.monotonic()
     late_s = []
-    for block in replay.blocks():
-        assert len(block.iq) == 200  # 20 ms
+    for block in filter(samples_in, replay.blocks()):
+        assert len(block.iq) == 100  # 10 ms
         due_s = (block.start_sample + len(block.iq)) / 10_000.0
         late_s.append(time.monotonic() - began_s - due_s)
     # Never early (but for the clock's grain), and on the whole not late either.
@@ -205,14 +210,31 @@ def test_a_slow_reader_does_not_slow_the_clock():
 def test_a_slow_reader_sees_how_late_it_is():
     replay = source(4000, rate_hz=10_000.0, realtime=True)
     late_s, received_s = [], []
-    for k, block in enumerate(replay.blocks()):
+    for k, block in enumerate(filter(samples_in, replay.blocks())):
         late_s.append(time.monotonic() - block.received_s)
         received_s.append(block.received_s)
         if k == 0:
             time.sleep(0.1)
     assert min(late_s) >= 0
-    assert late_s[1] > 0.1 - 0.02 - 0.002  # the nap, less the block's own 20 ms
-    assert np.allclose(np.diff(received_s), 0.02)
+    assert late_s[1] > 0.1 - 0.01 - 0.002  # the nap, less the block's own 10 ms
+    assert np.allclose(np.diff(received_s), 0.01)
+
+
+def test_it_says_when_nothing_is_waiting_and_only_then():
+    """Else a batch would wait for windows that are not there yet."""
+    replay = source(1000, rate_hz=10_000.0, realtime=True)
+    before: Block | None = None
+    n_idle = 0
+    for block in replay.blocks():
+        if before is not None and not samples_in(block):
+            n_idle += 1
+            assert samples_in(before)  # once is enough
+            assert block.stretch == before.stretch
+            assert block.start_sample == before.start_sample + len(before.iq)
+            assert block.received_s >= before.received_s
+        before = block
+    assert n_idle > 0
+    assert all(samples_in(block) for block in source(1000, rate_hz=10_000.0).blocks())
 
 
 def test_blocks_stay_small_at_high_rates_and_whole_at_low_ones():

@@ -17,6 +17,7 @@ from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedding import Stride, policy_of
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import StreamInfo
@@ -54,12 +55,18 @@ class _Run:
     output: FanOut
     stats: Stats
     model: str
+    policy: str
     began_s: float
     saving: Saving | None
 
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
-        about = {"source": self.source.info.name, "model": self.model, "engine": self.engine.name}
+        about = {
+            "source": self.source.info.name,
+            "model": self.model,
+            "engine": self.engine.name,
+            "when_slow": self.policy,
+        }
         return about | self.stats.summary(self.framer, time.monotonic() - self.began_s)
 
 
@@ -77,14 +84,14 @@ def classify(settings: RunSettings) -> int:
 
     tell = silent if settings.output.quiet else say
     run = _assemble(settings, tell)
-    # A replay waits for us: nothing in it can be late.
-    max_late_s = float(settings.model.max_late_s) if run.source.info.is_live else math.inf
+    max_late_s = math.inf if run.policy == "block" else float(settings.model.max_late_s)
+    stride = Stride(settings.model.max_age_s) if run.policy == "stride" else None
     every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
     with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
                 run.source, run.stages, run.framer, run.batcher, run.engine, run.decider,
-                run.output, run.stats, max_late_s=max_late_s, on_block=every,
+                run.output, run.stats, max_late_s=max_late_s, stride=stride, on_block=every,
             )  # fmt: skip
         finally:
             run.source.close()
@@ -111,6 +118,8 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
 
     parse_outputs(settings.output.to)  # wrong use is said before anything is opened
     source = open_source(settings.source, settings.radio, tell)
+    can_wait = settings.source.realtime or not source.info.is_live
+    policy = policy_of(settings.model.when_slow, source.info, can_wait=can_wait)
     bundle = load_bundle(settings.model.bundle)
     engine, precision = open_engine(bundle, settings.model, tell)
     shifter = Shifter(float(settings.radio.offset_hz))
@@ -144,6 +153,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         output=output,
         stats=Stats(info.families),
         model=info.name,
+        policy=policy,
         began_s=time.monotonic(),
         saving=saving,
     )
@@ -190,11 +200,12 @@ class Every:
 
 def _line(figures: dict[str, Any]) -> str:
     factor = figures["realtime_factor"]
-    p99 = figures["latency_p99_ms"]
+    p99, coverage = figures["latency_p99_ms"], figures["coverage"]
     parts = [
         f"{figures['samples']:,} samples",
         f"{figures['classified']:,} of {figures['windows']:,} windows classified",
         f"{sum(figures['skipped'].values()):,} skipped",
+        f"coverage {coverage:.1%}" if coverage is not None else "",
         _lost(figures),
         f"{factor:.2f} x real time" if factor else "",
         f"p99 latency {p99:.1f} ms" if p99 is not None else "",

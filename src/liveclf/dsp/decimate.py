@@ -83,7 +83,7 @@ class Decimator:
         idle = not len(block.iq)
         if n_ready >= _LEAST_OUTPUTS or (idle and n_ready > 0):
             yield self._filtered(n_ready)
-        elif idle:
+        if idle:
             yield self._filtered(0)
 
     def flush(self) -> Iterator[Block]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.dsp.normalise import unit_power
+from liveclf.dsp.spacing import EvenChoice
 from liveclf.records import Block, Windows
 
 # Most windows made at once. Bounds memory whatever the hop, and keeps the conversion
@@ -30,7 +31,8 @@ class Framer:
     Attributes:
         windows: Windows given out.
         skipped: Windows not given out, by reason: "non-finite" (NaN or infinity in
-            it), "zero power" (it cannot be normalised) and "late" (the caller said so).
+            it), "zero power" (it cannot be normalised), "late" (the caller said so) and
+            "stride" (not of the share that the caller wanted).
         short_samples: Samples behind the last window of a stretch that begin one more
             and do not fill it; what a long hop leaves out on purpose is not among them.
     """
@@ -51,10 +53,11 @@ class Framer:
         self._expected = 0  # absolute sample that continues the stretch
         self._gap = 0  # lost just before the next window
         self.windows = 0
-        self.skipped: Counter[str] = Counter({"non-finite": 0, "zero power": 0, "late": 0})
+        self.skipped = Counter({"non-finite": 0, "zero power": 0, "late": 0, "stride": 0})
+        self._choice = EvenChoice()
         self.short_samples = 0
 
-    def push(self, block: Block, *, is_late: bool = False) -> Iterator[Windows]:
+    def push(self, block: Block, *, is_late: bool = False, share: float = 1.0) -> Iterator[Windows]:
         """Take a block and yield the windows that end in it, in groups.
 
         The iterator has to be used up before the next push.
@@ -62,6 +65,7 @@ class Framer:
         Args:
             block: The next one.
             is_late: Leave its windows out, and count them.
+            share: Of its windows to give out, evenly spaced; the others are counted.
         """
         if block.stretch != self._stretch or block.start_sample != self._expected:
             self._start_stretch(block)
@@ -77,7 +81,7 @@ class Framer:
             self._tail_start += n * self._hop
         for first in range(0, 0 if is_late else n, _GROUP):
             count = min(_GROUP, n - first)
-            windows = self._cut(iq[first * self._hop :], count, block)
+            windows = self._cut(iq[first * self._hop :], self._choice.take(count, share), block)
             if len(windows):
                 yield windows
         # Copied, so that the tail does not keep the block alive.
@@ -99,16 +103,23 @@ class Framer:
         self.flush()
         self._stretch_start = self._tail_start = block.start_sample
 
-    def _cut(self, iq: NDArray[Any], n: int, block: Block) -> Windows:
-        """Convert and normalise the first `n` windows of `iq`, less those to be skipped."""
+    def _cut(self, iq: NDArray[Any], taken: NDArray[np.bool_], block: Block) -> Windows:
+        """Convert and normalise the first windows of `iq`, of which `taken` tells those wanted."""
         fmt = block.format
-        starts = self._tail_start + self._hop * np.arange(n, dtype=np.int64)
-        self._tail_start += n * self._hop
+        starts = (self._tail_start + self._hop * np.arange(len(taken), dtype=np.int64))[taken]
+        self._tail_start += len(taken) * self._hop
+        n = len(starts)
+        self.skipped["stride"] += len(taken) - n
         views = np.lib.stride_tricks.sliding_window_view(iq, self._window, axis=0)
+        views = views[:: self._hop][: len(taken)]
         x = np.empty((n, 2, self._window), np.float32)
         with np.errstate(over="ignore"):  # 64-bit samples beyond 32: infinite, so skipped
             np.subtract(
-                views[:: self._hop][:n], fmt.offset, out=x, dtype=np.float32, casting="unsafe"
+                views if n == len(taken) else views[taken],
+                fmt.offset,
+                out=x,
+                dtype=np.float32,
+                casting="unsafe",
             )
         x, power = unit_power(x)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,11 @@
-"""Windows of any number in, batches for the engine out, by size or by age."""
+"""Windows of any number in, batches for the engine out: what is waiting, up to a size.
+
+While the engine works, windows pile up in the source; when it is free they come here until
+there are `batch_size` of them, or until the source says that no more are waiting (an empty
+block), and then go. So a fast engine gets small batches at once and a slow one full ones,
+and nobody waits for a batch to fill, unless told to by `max_age_s`: larger batches, which
+cost less each window, against latency.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,7 @@ from liveclf.records import Windows
 
 
 class Batcher:
-    """Collects windows until there are enough, or the oldest has waited too long.
+    """Collects windows until there are enough, or no more are waiting.
 
     Holds less than one batch. It has no clock: the time is passed in.
     """
@@ -18,7 +25,7 @@ class Batcher:
 
         Args:
             batch_size: Windows per batch.
-            max_age_s: Longest that a window waits for the batch to fill.
+            max_age_s: How long a window waits for the batch to fill when no more are waiting.
         """
         self._size = batch_size
         self._max_age_s = max_age_s
@@ -36,11 +43,10 @@ class Batcher:
             self._n += len(windows)
 
     def expire(self, now_s: float) -> Iterator[Windows]:
-        """Yield what is held if its oldest window has waited `max_age_s` at `now_s`.
+        """Yield what is held, as no more is waiting, if its oldest window is `max_age_s` old.
 
         Args:
-            now_s: When the latest block arrived. Not the time of the clock, in which the
-                engine's work is: it would call windows old that came a moment ago.
+            now_s: When the source said so.
         """
         if self._held and now_s - self._held[0].received_s[0] >= self._max_age_s:
             yield from self.flush()

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from liveclf.dsp.framer import Framer
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.shedding import Stride
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import Block, Detections, Windows
@@ -46,6 +47,7 @@ def run(
     stats: Stats,
     *,
     max_late_s: float = math.inf,
+    stride: Stride | None = None,
     on_block: Callable[[], Any] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
@@ -63,26 +65,29 @@ def run(
         output: Where they go.
         stats: Counts.
         max_late_s: Windows of a block that came longer ago are left out, counted.
+        stride: Decides which share of the windows is classified; None: all of them.
         on_block: Called after each block.
         clock: Monotonic, seconds, the one of `Block.received_s`.
     """
 
     def classify(batches: Iterable[Windows]) -> None:
         for batch in batches:
+            started_s = clock()
             found = decider.decide(batch, engine.predict(batch.x), clock())
             output.write(found)
             stats.count_detections(found)
+            if stride is not None:
+                stride.classified(batch.received_s, started_s, clock())
 
     try:
         for block in through(stages, stats.counting(source.blocks())):
             # Left to the capture buffer, an engine that is too slow would have it always full:
             # every label as late as that is long, and samples lost.
             is_late = clock() - block.received_s > max_late_s
-            for windows in framer.push(block, is_late=is_late):
+            share = 1.0 if stride is None else stride.share
+            for windows in framer.push(block, is_late=is_late, share=share):
                 classify(batcher.push(windows))
-            # A replay waits for us: what a slow engine makes late must not cut its batches
-            # short. Only where nothing comes (an empty block) may windows wait too long.
-            if source.info.is_live or not len(block.iq):
+            if not len(block.iq):  # nothing waits in the source
                 classify(batcher.expire(block.received_s))
             on_block()
             if output.all_closed:

@@ -36,6 +36,7 @@ class Stats:
         self.lost_by: Counter[str] = Counter()  # samples by cause
         self.samples_lost_estimated = 0
         self.samples_left_out = 0
+        self._samples_dropped = 0  # that had arrived
         self._expected: int | None = None
         self.stream_s = 0.0
         self.rate_known = True
@@ -79,6 +80,8 @@ class Stats:
                 self.samples_left_out += loss.samples
                 continue
             self.lost_by[loss.cause] += loss.samples
+            if loss.had_arrived:
+                self._samples_dropped += loss.samples
             if not loss.is_exact:
                 self.samples_lost_estimated += loss.samples
         if jump > 0:
@@ -121,7 +124,7 @@ class Stats:
             "windows": windows,
             "classified": self.classified,
             "unclassified": framer.windows - self.classified,
-            "coverage": self.classified / windows if windows else None,
+            "coverage": self._coverage(windows),
             "skipped": skipped,
             "samples_lost": self.samples_lost,
             "samples_lost_estimated": self.samples_lost_estimated,
@@ -135,6 +138,14 @@ class Stats:
             "families": dict(self.families.most_common()),
             "agreement": self._agreement(),
         }
+
+    def _coverage(self, windows: int) -> float | None:
+        """Return which share of the signal that arrived was classified."""
+        if not windows:
+            return None
+        # Those never became windows; as a share, their number is right at any rate and hop.
+        dropped = self._samples_dropped / max(1, self.samples + self._samples_dropped)
+        return self.classified / windows * (1 - dropped)
 
     def _count_agreement(self, found: Detections) -> None:
         for k in np.unique(found.truth[found.truth >= 0]).tolist():

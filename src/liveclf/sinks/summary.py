@@ -24,8 +24,8 @@ def print_summary(
 
     Args:
         summary: The figures: source, model, engine, samples, stream_s, wall_s,
-            realtime_factor, windows, classified, unclassified, coverage (classified
-            over windows), skipped {reason: windows}, samples_lost, lost_by {cause:
+            realtime_factor, windows, classified, unclassified, coverage (share
+            of the signal that arrived), skipped {reason: windows}, samples_lost, lost_by {cause:
             samples}, samples_lost_estimated, samples_left_out, samples_short, unknown,
             latency_p50_ms, latency_p99_ms, labels {label: windows}, families {family:
             windows}, agreement {annotated, label_right, family_right}.
@@ -86,7 +86,7 @@ def _windows(summary: Mapping[str, Any]) -> str:
         parts.append(f"{classified:,} classified")
     skipped = summary.get("skipped") or {}
     parts += [f"{n:,} skipped ({reason})" for reason, n in skipped.items() if n]
-    if (coverage := summary.get("coverage")) is not None and coverage < 1:
+    if (coverage := summary.get("coverage")) is not None:
         parts.append(f"coverage {coverage:.1%}")
     if unclassified := summary.get("unclassified"):
         parts.append(f"{unclassified:,} not classified")

@@ -9,7 +9,7 @@ from liveclf.config import SourceSettings
 from liveclf.errors import UsageError
 
 BLOCK_SAMPLES = 65_536
-_BLOCK_S = 0.02  # of a paced stream: finer than the age limit of a batch
+_BLOCK_S = 0.01  # of a paced stream: a sample waits so long for its block at most
 _WAKE_S = 0.1  # how soon a wait notices that the stream was closed
 _MOST_SAMPLES = 2**62
 
@@ -85,6 +85,11 @@ class Pacer:
     def restart(self) -> None:
         """Begin the clock anew with the next samples, as the stream had none to deliver."""
         self._due_s = math.nan
+
+    def would_wait(self, n_samples: int, rate_hz: float) -> bool:
+        """Tell whether so many more samples are not due yet."""
+        due_s = self._due_s + n_samples / rate_hz  # NaN before the first, which do wait
+        return self._keeps_time and not due_s <= time.monotonic()
 
     def wait(self, n_samples: int, rate_hz: float) -> float | None:
         """Wait until a radio would have delivered so many more samples.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,10 +150,7 @@ class ReplaySource:
             if self._pacer.closed:
                 return
             iq = self._recording.samples[start : min(start + step, wanted.stop)]
-            received_s = self._pacer.wait(len(iq), rate_hz)
-            if received_s is None:
-                return
-            yield Block(
+            block = Block(
                 iq=iq,
                 format=self._recording.format,
                 start_sample=_absolute(capture, start) + counted_on,
@@ -160,8 +158,14 @@ class ReplaySource:
                 sample_rate_hz=rate_hz,
                 center_hz=capture.center_hz,
                 epoch_s=capture.epoch_s,
-                received_s=received_s,
+                received_s=time.monotonic(),
             )
+            if start > wanted.start and self._pacer.would_wait(len(iq), rate_hz):
+                yield replace(block, iq=iq[:0])  # no more is waiting
+            received_s = self._pacer.wait(len(iq), rate_hz)
+            if received_s is None:
+                return
+            yield replace(block, received_s=received_s)
 
 
 def _stretches(

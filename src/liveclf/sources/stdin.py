@@ -95,6 +95,8 @@ class StreamSource:
             first, at = max(at, self._start), at + whole
             if first >= at:
                 continue
+            if self._pacer.would_wait(at - first, self.info.sample_rate_hz):
+                yield self._block(b"", first, time.monotonic())  # no more is waiting
             received_s = self._pacer.wait(at - first, self.info.sample_rate_hz)
             if received_s is None:
                 return

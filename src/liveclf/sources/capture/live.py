@@ -22,7 +22,7 @@ from liveclf.sources.capture.timeline import Timeline
 from liveclf.sources.pacing import wanted_span
 
 _OPEN_S = 15.0  # some radios load firmware
-_POLL_S = 0.05  # how often silence is passed on, for windows that wait in a batch
+_POLL_S = 0.05  # how often silence is passed on, and news of the process are read
 
 
 class LiveSource:
@@ -104,10 +104,10 @@ class LiveSource:
         process, stall_s = self._process, self._opened.stall_s or math.inf
         # Not before: what came while the network was loaded would be late from the start.
         process.begin(self._opened)
-        heard_s = time.monotonic()
+        heard_s, wait_s = time.monotonic(), _POLL_S
         while not self._closed:
-            if (slot := self._next_slot(process)) is not None:
-                heard_s = time.monotonic()
+            if (slot := self._next_slot(process, wait_s)) is not None:
+                heard_s, wait_s = time.monotonic(), 0.0  # if no more is there, that is said at once
                 if (block := self._wanted(self._timeline.block(slot, self._opened))) is None:
                     return None
                 self._back_off.heard()
@@ -117,15 +117,16 @@ class LiveSource:
             elif (now_s := time.monotonic()) - heard_s > stall_s:
                 return Failure(f"{self._opened.name} sent nothing for {stall_s:g} s.", 1)
             else:
+                wait_s = _POLL_S
                 yield self._timeline.silence(now_s)
         return None
 
-    def _next_slot(self, process: CaptureProcess) -> Slot | None:
-        """Return what comes within `_POLL_S`, and pass on what the process says meanwhile."""
+    def _next_slot(self, process: CaptureProcess, wait_s: float) -> Slot | None:
+        """Return what comes within `wait_s`, and pass on what the process says meanwhile."""
         slot = process.take()
         # While samples come too: what a driver prints would else fill its pipe and stop it.
         if slot is None or time.monotonic() >= self._poll_due_s:
-            process.poll(_POLL_S if slot is None else 0)
+            process.poll(wait_s if slot is None else 0)
             self._poll_due_s = time.monotonic() + _POLL_S
             while process.messages:
                 self._tell(process.messages.popleft())

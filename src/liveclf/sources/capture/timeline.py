@@ -49,7 +49,7 @@ class Timeline:
             Loss(CLOCK, by_clock, is_exact=False),
             Loss(SETTLING, settled, is_wanted=True),
             Loss(AWAY, away, is_exact=False),
-            Loss(OVERWRITTEN, overwritten),
+            Loss(OVERWRITTEN, overwritten, had_arrived=True),
         )
         self._segment = self._segment_base + slot.segment
         self._expected = start_sample + len(iq)

@@ -17,12 +17,12 @@ from liveclf.sources.rtlsdr.library import Library, load_library
 from liveclf.sources.rtlsdr.settings import RATES, Wanted, read_settings
 from liveclf.sources.rtlsdr.setup import Kept, apply, megahertz, tune
 
-# A transfer of USB is a multiple of this, and holds some 20 ms. There are so many of them that
-# a process which does not get to run for half a second loses nothing, within the 16 MB that
-# Linux lets all USB devices have together.
+# A transfer of USB is a multiple of this, and holds some 10 ms: so long its first sample waits
+# for its last. There are so many of them that a process which does not get to run for half a
+# second loses nothing, within the 16 MB that Linux lets all USB devices have together.
 _TRANSFER_BYTES = 16_384
-_TRANSFER_S = 0.02
-_TRANSFERS = 32
+_TRANSFER_S = 0.01
+_TRANSFERS = 64
 _STOP_S = 1.0
 # A retune is heard once the transfers under way have come and the tuner has settled.
 _SETTLE_S = 0.08
