@@ -31,7 +31,18 @@ LAYERS = (
 # The siblings meet in cli only, so learn may know but one of them.
 SIBLING_OF_LEARN = "model"
 ENTRY = {"__init__", "__main__"}
-HEAVY = ("tensorflow", "keras", "onnxruntime", "rtlsdr", "SoapySDR", "h5py", "jax", "torch", "zmq", "ray")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "onnxruntime",
+    "rtlsdr",
+    "SoapySDR",
+    "h5py",
+    "jax",
+    "torch",
+    "zmq",
+    "ray",
+)
 
 
 def files() -> list[Path]:

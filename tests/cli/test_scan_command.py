@@ -16,7 +16,7 @@ from command_line import LIGHT, LIMIT_S, read, record, run, sigmf, start, window
 
 from liveclf.cli import main
 
-N_FILES, N_SAMPLES = 12, 150_000
+N_FILES, N_SAMPLES = 10, 100_000
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_two_workers_give_the_results_of_one(archive, undisturbed, tmp_path):
     ]
     assert {line["samples"] for line in found} == {N_SAMPLES}
     assert {line["classified"] for line in found} == {windows_in(N_SAMPLES)}
-    assert {line["signal_s"] for line in found} == {0.15}
+    assert {line["signal_s"] for line in found} == {0.1}
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
