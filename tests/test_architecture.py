@@ -25,12 +25,24 @@ LAYERS = (
     SIBLINGS,
     ("learn",),
     ("doctor",),
+    ("scan",),
     ("cli",),
 )
 # The siblings meet in cli only, so learn may know but one of them.
 SIBLING_OF_LEARN = "model"
 ENTRY = {"__init__", "__main__"}
-HEAVY = ("tensorflow", "keras", "onnxruntime", "rtlsdr", "SoapySDR", "h5py", "jax", "torch", "zmq")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "onnxruntime",
+    "rtlsdr",
+    "SoapySDR",
+    "h5py",
+    "jax",
+    "torch",
+    "zmq",
+    "ray",
+)
 
 
 def files() -> list[Path]:
@@ -102,6 +114,8 @@ def test_no_file_is_named_after_nothing(name):
         "from liveclf.cli import main; main(['record', '--help'])",
         "from liveclf.cli import main; main(['devices', '--help'])",
         "from liveclf.cli import main; main(['doctor', '--help'])",
+        "from liveclf.cli import main; main(['scan', '--help'])",
+        "from liveclf.cli import main; main(['scan', '--show-config'])",
     ],
 )
 def test_help_and_imports_load_nothing_heavy(start):

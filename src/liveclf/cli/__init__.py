@@ -14,6 +14,7 @@ from liveclf.errors import LiveclfError
 # name -> (module, help)
 COMMANDS = {
     "run": ("liveclf.cli.run", "classify a recording or a stream, continuously"),
+    "scan": ("liveclf.cli.scan", "label many recordings in parallel, with resume"),
     "record": ("liveclf.cli.record", "write a stream or a recording as SigMF"),
     "devices": ("liveclf.cli.devices", "list the radios that are there"),
     "doctor": ("liveclf.cli.doctor", "find what is in the way, and how to mend it"),
@@ -31,6 +32,7 @@ examples:
   liveclf run recording.sigmf-meta -o jsonl:labels.jsonl -o table
   rtl_sdr -f 433.92e6 -s 1e6 - | liveclf run - --format cu8 --rate 1M
   liveclf run --device rtlsdr --freq 433.92M
+  liveclf scan archive/ more/*.cs16 --output results
   liveclf devices
   liveclf doctor --device rtlsdr
   liveclf record out.sigmf-meta --device rtlsdr --freq 433.92M --duration 10s

@@ -57,7 +57,7 @@ def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
     flags: dict[str, Any] = {}
     for name, value in vars(arguments).items():
         section, dot, key = name.partition(".")
-        if dot and value is not None:
+        if dot and value not in (None, []):
             flags.setdefault(section, {})[key] = value
     return load(cls, arguments.config, flags)
 
@@ -76,7 +76,8 @@ def _add(group: Any, dest: str, field: Any, hint: Any, meta: msgspec.Meta) -> No
     text = f"{meta.description}{_default_text(default)}".replace("%", "%%")
     options: dict[str, Any] = {"default": None, "help": text}
     if not extra["flags"]:
-        group.add_argument(dest, nargs="?", metavar=field.name.upper(), **options)
+        nargs = "*" if isinstance(default, tuple) else "?"
+        group.add_argument(dest, nargs=nargs, metavar=field.name.upper(), **options)
         return
     options["dest"] = dest
     plain = get_args(hint)[0]

@@ -16,9 +16,10 @@ from pathlib import Path
 from msgspec import structs
 
 from liveclf.config import RadioSettings, SourceSettings
+from liveclf.dsp.formats import ENDINGS
 from liveclf.errors import SourceError, UsageError
 from liveclf.protocols import Source
-from liveclf.sources.names import Hints, from_tokens, is_override
+from liveclf.sources.names import Hints, from_name, from_tokens, is_override
 from liveclf.sources.recording import Recording, ReplaySource
 from liveclf.sources.samples import reason
 
@@ -130,6 +131,18 @@ def _flag_of(radio: RadioSettings) -> str:
     """Return the flag of the first setting that differs from its default."""
     name = next(f for f in structs.asdict(radio) if getattr(radio, f) != getattr(_NO_RADIO, f))
     return f"radio.{name} = {getattr(radio, name)!r}"
+
+
+def names_recording(path: Path) -> bool:
+    """Tell by its name alone whether a file found in a folder is a recording.
+
+    What names its format and has no ending, or one that says only that it holds samples, is
+    one; with any other ending it may be notes or results about a recording.
+    """
+    name, ending = path.name.lower(), path.suffix.lower()
+    if name.endswith(tuple(RECORDINGS)) or ending in ENDINGS:
+        return True
+    return ending in ("", ".iq", ".dat") and from_name(name).format is not None
 
 
 def open_recording(settings: SourceSettings) -> Recording:
