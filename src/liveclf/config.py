@@ -198,7 +198,7 @@ class ModelSettings(Section, frozen=True):
 
     bundle: Annotated[str, option("name of a bundle in the package, or a bundle folder", "--model", "-m", metavar="NAME|DIR")] = "auto"
     engine: Annotated[str, option("what runs the network: auto, onnx or keras", "--engine", metavar="NAME")] = "auto"
-    precision: Annotated[str, option("which weights: auto, fp32 or int8", "--precision", metavar="NAME")] = "auto"
+    precision: Annotated[str, option("which weights and arithmetic: auto, fp32, int8 (onnx) or mixed (keras: convolutions in half precision)", "--precision", metavar="NAME")] = "auto"
     threads: Annotated[int, option("threads of the engine; 0: one a core", "--threads", metavar="N", ge=0)] = 0
     batch: Annotated[int, option("most windows per call of the network", "--batch", metavar="N", ge=1, le=4096)] = 128
     max_age_s: Annotated[Seconds, option("longest that a live window waits for its batch to fill", "--max-age", metavar="TIME")] = Seconds(0.05)

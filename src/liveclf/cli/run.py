@@ -14,11 +14,12 @@ from liveclf.cli.options import add_settings, resolve
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
+from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
 from liveclf.live.stats import Stats
-from liveclf.protocols import Engine, Source, Stage
+from liveclf.protocols import DeviceEngine, Engine, Source, Stage
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     parse_outputs(settings.output.to)  # wrong use is said before anything is opened
     source = open_source(settings.source, settings.radio, tell)
     bundle = load_bundle(settings.model.bundle)
-    engine, precision = open_engine(bundle, settings.model)
+    engine, precision = open_engine(bundle, settings.model, tell)
     shifter = Shifter(float(settings.radio.offset_hz))
     decimator = Decimator(settings.source.decimate)
     seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it
@@ -130,7 +131,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     return _Run(
         source=source,
         stages=stages,
-        framer=Framer(info.window_samples, settings.window.hop),
+        framer=Framer(info.window_samples, settings.window.hop, _normaliser(engine)),
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
         decider=Decider(
@@ -147,6 +148,11 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         began_s=time.monotonic(),
         saving=saving,
     )
+
+
+def _normaliser(engine: Engine) -> Normaliser:
+    """Leave the samples as they are for an engine that normalises them on its device."""
+    return NativeWindows(engine.accept) if isinstance(engine, DeviceEngine) else normalised
 
 
 def _saving(settings: RunSettings, info: BundleInfo) -> Saving | None:

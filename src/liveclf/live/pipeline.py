@@ -17,9 +17,13 @@ from typing import Any, Protocol
 from liveclf.dsp.framer import Framer
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.in_flight import InFlight
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
-from liveclf.records import Block, Detections, Windows
+from liveclf.records import Block, Detections, FloatArray, Windows
+
+# A block that waited less: the next one is not at hand, and no batch to copy meanwhile.
+_AT_HAND_S = 0.01
 
 
 class Output(Protocol):
@@ -66,10 +70,15 @@ def run(
         on_block: Called after each block.
         clock: Monotonic, seconds, the one of `Block.received_s`.
     """
+    in_flight = InFlight(engine)
 
     def classify(batches: Iterable[Windows]) -> None:
         for batch in batches:
-            found = decider.decide(batch, engine.predict(batch.x), clock())
+            report(in_flight.push(batch))
+
+    def report(answers: Iterable[tuple[Windows, FloatArray]]) -> None:
+        for windows, logits in answers:
+            found = decider.decide(windows, logits, clock())
             output.write(found)
             stats.count_detections(found)
 
@@ -84,12 +93,15 @@ def run(
             # short. Only where nothing comes (an empty block) may windows wait too long.
             if source.info.is_live or not len(block.iq):
                 classify(batcher.expire(block.received_s))
+                if clock() - block.received_s < _AT_HAND_S:
+                    report(in_flight.flush())
             on_block()
             if output.all_closed:
                 break
     finally:
         framer.flush()
         classify(batcher.flush())
+        report(in_flight.flush())
 
 
 def through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:
