@@ -58,7 +58,7 @@ def test_a_folded_network_is_the_same_network(preset: str, far: bool, x: FloatAr
     for layer in model.layers:
         if not isinstance(layer, keras.layers.BatchNormalization):
             continue
-        n = len(layer.moving_mean)
+        n = layer.moving_mean.shape[0]
         spread = 10 ** rng.uniform(-4, 4, n) if far else rng.uniform(0.6, 1.6, n)
         # gamma as large as the deviation: what comes out must be of use to the next layer.
         gamma = np.sqrt(spread) * rng.uniform(0.5, 1.5, n)

@@ -115,12 +115,12 @@ def _tensorflow(model: keras.Model, note: Callable[[], None]) -> tuple[_Program,
     def per_shape(function: _Program) -> _Program:
         made: dict[Any, Any] = {}  # a function that sees several shapes warns of them
 
-        def call(x: Any, *more: Any) -> Any:
-            x = tf.convert_to_tensor(x)
-            key = (tuple(x.shape), x.dtype)
+        def call(*inputs: Any) -> Any:
+            x = [tf.convert_to_tensor(part) for part in inputs]
+            key = (tuple(x[0].shape), x[0].dtype)
             if key not in made:
-                made[key] = tf.function(function, jit_compile=jit)
-            return made[key](x, *more)
+                made[key] = tf.function(function, jit_compile=jit).get_concrete_function(*x)
+            return made[key](*x)
 
         return call
 

@@ -42,6 +42,8 @@ def finds_gpu() -> bool:
     # JAX would take three quarters of the GPU's memory; of TensorFlow see `prepare_backend`.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
+        import keras  # noqa: F401
+
         from liveclf.model.compiled import has_gpu, prepare_backend
 
         prepare_backend()
