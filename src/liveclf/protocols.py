@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
 
-from liveclf.records import Block, Detections, FloatArray, StreamInfo
+from numpy.typing import NDArray
+
+from liveclf.records import Block, Detections, FloatArray, SampleFormat, StreamInfo
 
 
 class Source(Protocol):
@@ -50,6 +52,30 @@ class Engine(Protocol):
 
         Returns:
             Logits, shape (n, n_classes) float32.
+        """
+        ...
+
+
+@runtime_checkable
+class DeviceEngine(Engine, Protocol):
+    """An engine on a device of its own, which works while the host prepares the next batch."""
+
+    def accept(self, fmt: SampleFormat) -> bool:
+        """Return whether windows of this format are taken as they are, (n, window, 2).
+
+        They are then read with the offset of `fmt` and normalised on the device.
+        """
+        ...
+
+    def submit(self, x: NDArray[Any]) -> Callable[[], FloatArray]:
+        """Begin to run the network.
+
+        Args:
+            x: As `predict` takes them, or native ones of an accepted format. Not to be
+                changed until the logits are there.
+
+        Returns:
+            What waits for the logits.
         """
         ...
 

@@ -102,11 +102,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Normalised network inputs and where each came from.
+    """Network inputs and where each came from.
 
     Attributes:
-        x: Shape (n, 2, window) float32; row 0 is I, row 1 is Q; unit mean power
-            per window.
+        x: Normalised: shape (n, 2, window) float32; row 0 is I, row 1 is Q; unit mean
+            power per window. For an engine that normalises itself: integers as the
+            radio delivers them, shape (n, window, 2).
         start_sample: Absolute index of each first sample, (n,) int64.
         gap_before: Samples lost just before the window, (n,) int64.
         power_dbfs: Mean power before normalisation, (n,) float32, dB full scale.
@@ -116,7 +117,7 @@ class Windows:
         received_s: Monotonic time at which the last sample arrived, (n,) float64.
     """
 
-    x: FloatArray
+    x: NDArray[Any]
     start_sample: NDArray[np.int64]
     gap_before: NDArray[np.int64]
     power_dbfs: FloatArray
@@ -128,6 +129,11 @@ class Windows:
     def __len__(self) -> int:
         """Return the number of windows."""
         return len(self.x)
+
+    @property
+    def window_samples(self) -> int:
+        """Length of every window."""
+        return int(self.x.shape[1 if self.x.dtype.kind in "iu" else 2])
 
     def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Self:
         """Return some of the windows, in order."""

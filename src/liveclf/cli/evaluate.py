@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     model = ModelSettings()
     parser.add_argument("--engine", default=model.engine, help="auto, onnx or keras")
-    parser.add_argument("--precision", default=model.precision, help="auto, fp32 or int8")
+    parser.add_argument("--precision", default=model.precision, help="auto, fp32, int8 or mixed")
     parser.add_argument(
         "--decimate",
         type=int,
@@ -82,7 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from liveclf.model.engines import open_engine
 
     bundle = load_bundle(arguments.bundle)
-    engine, precision = open_engine(bundle, settings.model)
+    engine, precision = open_engine(bundle, settings.model, say)
     network = _network(bundle.info, engine.name, precision)
     if arguments.out:
         prepare(arguments.out)

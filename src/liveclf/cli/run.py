@@ -14,12 +14,13 @@ from liveclf.cli.options import add_settings, resolve
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
+from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
 from liveclf.live.shedding import Stride, policy_of
 from liveclf.live.stats import Stats
-from liveclf.protocols import Engine, Source, Stage
+from liveclf.protocols import DeviceEngine, Engine, Source, Stage
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     return _Run(
         source=source,
         stages=stages,
-        framer=Framer(info.window_samples, settings.window.hop),
+        framer=Framer(info.window_samples, settings.window.hop, _normaliser(engine)),
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
         decider=Decider(
@@ -157,6 +158,11 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         began_s=time.monotonic(),
         saving=saving,
     )
+
+
+def _normaliser(engine: Engine) -> Normaliser:
+    """Leave the samples as they are for an engine that normalises them on its device."""
+    return NativeWindows(engine.accept) if isinstance(engine, DeviceEngine) else normalised
 
 
 def _saving(settings: RunSettings, info: BundleInfo) -> Saving | None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liveclf.dsp.normalise import unit_power
+from liveclf.dsp.normalise import Normaliser, normalised
 from liveclf.dsp.spacing import EvenChoice
 from liveclf.records import Block, Windows
 
@@ -37,13 +37,20 @@ class Framer:
             and do not fill it; what a long hop leaves out on purpose is not among them.
     """
 
-    def __init__(self, window_samples: int, hop_samples: int | None = None) -> None:
+    def __init__(
+        self,
+        window_samples: int,
+        hop_samples: int | None = None,
+        normalise: Normaliser = normalised,
+    ) -> None:
         """Set the cut.
 
         Args:
             window_samples: Length of a window.
             hop_samples: From the start of one to the next; None for the length.
+            normalise: Makes `Windows.x` of native samples.
         """
+        self._normalise = normalise
         self._window = window_samples
         self._hop = hop_samples or window_samples
         self._stretch: tuple[Any, ...] | None = None  # what its blocks have in common
@@ -112,16 +119,7 @@ class Framer:
         self.skipped["stride"] += len(taken) - n
         views = np.lib.stride_tricks.sliding_window_view(iq, self._window, axis=0)
         views = views[:: self._hop][: len(taken)]
-        x = np.empty((n, 2, self._window), np.float32)
-        with np.errstate(over="ignore"):  # 64-bit samples beyond 32: infinite, so skipped
-            np.subtract(
-                views if n == len(taken) else views[taken],
-                fmt.offset,
-                out=x,
-                dtype=np.float32,
-                casting="unsafe",
-            )
-        x, power = unit_power(x)
+        x, power = self._normalise(views if n == len(taken) else views[taken], fmt)
         with np.errstate(divide="ignore", invalid="ignore"):
             power_dbfs = 10 * np.log10(power) - np.float32(20 * np.log10(fmt.full_scale))
         windows = Windows(

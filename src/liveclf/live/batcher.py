@@ -33,7 +33,9 @@ class Batcher:
         self._n = 0
 
     def push(self, windows: Windows) -> Iterator[Windows]:
-        """Take windows and yield every full batch."""
+        """Take windows and yield every full batch; native and normalised ones share none."""
+        if self._held and windows.x.dtype != self._held[0].x.dtype:
+            yield from self.flush()
         while self._n + len(windows) >= self._size:
             room = self._size - self._n
             yield self._release(windows[:room])

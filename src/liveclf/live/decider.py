@@ -54,7 +54,7 @@ class Decider:
         """Decide on one batch.
 
         Args:
-            windows: The batch, shape (n, 2, window).
+            windows: The batch.
             logits: Shape (n, n_classes) float32.
             now_s: Monotonic time, for the latency.
         """
@@ -64,7 +64,7 @@ class Decider:
         top_p = np.take_along_axis(p, top, axis=1)
         family = np.argmax(families, axis=1)
         family_p = np.max(families, axis=1)
-        window_samples = windows.x.shape[2]
+        window_samples = windows.window_samples
         return Detections(
             start_sample=windows.start_sample,
             window_samples=window_samples,

@@ -17,10 +17,14 @@ from typing import Any, Protocol
 from liveclf.dsp.framer import Framer
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.in_flight import Answer, InFlight
 from liveclf.live.shedding import Stride
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import Block, Detections, Windows
+
+# A block that waited less: the next one is not at hand, and no batch to copy meanwhile.
+_AT_HAND_S = 0.01
 
 
 class Output(Protocol):
@@ -69,15 +73,22 @@ def run(
         on_block: Called after each block.
         clock: Monotonic, seconds, the one of `Block.received_s`.
     """
+    in_flight, done_s = InFlight(engine), -math.inf
 
     def classify(batches: Iterable[Windows]) -> None:
         for batch in batches:
-            started_s = clock()
-            found = decider.decide(batch, engine.predict(batch.x), clock())
+            report(in_flight.push(batch, clock()))
+
+    def report(answers: Iterable[Answer]) -> None:
+        nonlocal done_s
+        for windows, handed_s, logits in answers:
+            # A device begins a batch when it is done with the one before.
+            started_s, done_s = max(handed_s, done_s), clock()
+            found = decider.decide(windows, logits, done_s)
             output.write(found)
             stats.count_detections(found)
             if stride is not None:
-                stride.classified(batch.received_s, started_s, clock())
+                stride.classified(windows.received_s, started_s, clock())
 
     try:
         for block in through(stages, stats.counting(source.blocks())):
@@ -89,12 +100,15 @@ def run(
                 classify(batcher.push(windows))
             if not len(block.iq):  # nothing waits in the source
                 classify(batcher.expire(block.received_s))
+                if clock() - block.received_s < _AT_HAND_S:
+                    report(in_flight.flush())
             on_block()
             if output.all_closed:
                 break
     finally:
         framer.flush()
         classify(batcher.flush())
+        report(in_flight.flush())
 
 
 def through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:

@@ -21,9 +21,9 @@ import msgspec
 
 from liveclf.config import Probability
 from liveclf.errors import BundleError
+from liveclf.model import WINDOW_SAMPLES as WINDOW_SAMPLES
 
 FORMAT = 1
-WINDOW_SAMPLES = 1024
 NORMALISATION = "unit-power"
 INFO = "bundle.json"
 KERAS_FILE = "model.keras"

@@ -26,7 +26,7 @@ import keras
 from keras import layers, ops
 
 from liveclf.errors import UsageError
-from liveclf.model.bundle import WINDOW_SAMPLES
+from liveclf.model import WINDOW_SAMPLES
 from liveclf.model.frontend import MatchedFilter
 from liveclf.model.symbols import Constellation
 

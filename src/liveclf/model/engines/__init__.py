@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from liveclf.config import ModelSettings
-from liveclf.errors import BundleError, UsageError
+from liveclf.errors import BundleError, MissingExtraError, UsageError
 from liveclf.model.bundle import WINDOW_SAMPLES, Bundle
+from liveclf.model.engines.choice import gpu_is_visible, obstacle
 from liveclf.protocols import Engine
-from liveclf.records import FloatArray
 
 # name -> module with `open_engine(bundle, settings, tell) -> (engine, precision)`
 ENGINES = {
     "onnx": "liveclf.model.engines.onnx_engine",
     "keras": "liveclf.model.engines.keras_engine",
 }
-PRECISIONS = ("fp32", "int8")
+# What each can be told to run.
+PRECISIONS = {"onnx": ("fp32", "int8"), "keras": ("fp32", "mixed")}
 
 
 def open_engine(
@@ -27,9 +30,9 @@ def open_engine(
     """Load and warm up the engine of the settings.
 
     Args:
-        bundle: The network.
+        bundle: Holds the network.
         settings: Which engine, and how it runs.
-        tell: Takes a line for the user, if something is worth one.
+        tell: Takes a sentence for the user, if something is worth one.
 
     Returns:
         The engine, and the precision of its weights, fp32 or int8.
@@ -40,13 +43,12 @@ def open_engine(
         BundleError: The bundle has no file for it, or names more or fewer classes than the
             network has logits.
     """
-    name = "onnx" if settings.engine == "auto" else settings.engine
-    if name not in ENGINES:
-        raise UsageError(f"--engine {name!r} is not known; choose auto or {', '.join(ENGINES)}.")
-    if settings.precision not in ("auto", *PRECISIONS):
+    _check_names(settings)
+    name = _auto(bundle, settings, tell) if settings.engine == "auto" else settings.engine
+    if settings.precision not in ("auto", *PRECISIONS[name]):
         raise UsageError(
-            f"--precision {settings.precision!r} is not known; "
-            f"choose auto or {', '.join(PRECISIONS)}."
+            f"--precision {settings.precision} conflicts with --engine {name}, "
+            f"which runs {' and '.join(PRECISIONS[name])}."
         )
     open_named: Callable[[Bundle, ModelSettings, Callable[[str], None]], tuple[Engine, str]]
     open_named = import_module(ENGINES[name]).open_engine
@@ -60,17 +62,47 @@ def open_engine(
     return engine, precision
 
 
+def _check_names(settings: ModelSettings) -> None:
+    if settings.engine not in ("auto", *ENGINES):
+        raise UsageError(
+            f"--engine {settings.engine!r} is not known; choose auto or {', '.join(ENGINES)}."
+        )
+    known = dict.fromkeys(name for names in PRECISIONS.values() for name in names)
+    if settings.precision not in ("auto", *known):
+        raise UsageError(
+            f"--precision {settings.precision!r} is not known; choose auto or {', '.join(known)}."
+        )
+
+
+def _auto(bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]) -> str:
+    """Return Keras where there is a GPU for it; TensorFlow is not imported where there is none."""
+    if not gpu_is_visible():
+        return "onnx"
+    reason = obstacle(bundle, settings)
+    if not reason:
+        try:
+            if import_module(ENGINES["keras"]).finds_gpu():
+                return "keras"
+            reason = (
+                'Keras finds no GPU: its CUDA libraries are missing (pip install "liveclf[gpu]")'
+            )
+        except MissingExtraError as error:
+            reason = str(error)
+    tell(f"There is a GPU, but the network runs on the CPU, by ONNX Runtime: {reason}.")
+    return "onnx"
+
+
 def batch_shapes(largest: int) -> tuple[int, ...]:
     """Return the batch sizes that an engine runs: few, so that each can be warmed up."""
     return tuple(sorted({n for n in (1, 8, 32) if n < largest} | {largest}))
 
 
-def padded(x: FloatArray, shapes: Sequence[int]) -> FloatArray:
+def padded(x: NDArray[Any], shapes: Sequence[int]) -> NDArray[Any]:
     """Fill a batch up with zeros to the smallest of `shapes` that holds it.
 
     Args:
-        x: Windows, shape (n, 2, window) float32, n at most the last of `shapes`.
+        x: Windows, shape (n, ...), n at most the last of `shapes`.
         shapes: Batch sizes, ascending.
     """
     missing = next(size for size in shapes if size >= len(x)) - len(x)
-    return np.concatenate([x, np.zeros((missing, *x.shape[1:]), np.float32)]) if missing else x
+    return np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else x
