@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from liveclf.records import Windows
@@ -24,6 +25,7 @@ class Batcher:
         self._max_age_s = max_age_s
         self._held: list[Windows] = []
         self._n = 0
+        self._oldest_s = math.inf  # of several streams, it need not be the first
 
     def push(self, windows: Windows) -> Iterator[Windows]:
         """Take windows and yield every full batch."""
@@ -34,6 +36,7 @@ class Batcher:
         if len(windows):
             self._held.append(windows)
             self._n += len(windows)
+            self._oldest_s = min(self._oldest_s, float(windows.received_s[0]))
 
     def expire(self, now_s: float) -> Iterator[Windows]:
         """Yield what is held if its oldest window has waited `max_age_s` at `now_s`.
@@ -42,7 +45,7 @@ class Batcher:
             now_s: When the latest block arrived. Not the time of the clock, in which the
                 engine's work is: it would call windows old that came a moment ago.
         """
-        if self._held and now_s - self._held[0].received_s[0] >= self._max_age_s:
+        if self._held and now_s - self._oldest_s >= self._max_age_s:
             yield from self.flush()
 
     def flush(self) -> Iterator[Windows]:
@@ -52,5 +55,5 @@ class Batcher:
 
     def _release(self, last: Windows | None) -> Windows:
         parts = [*self._held, last] if last is not None else self._held
-        self._held, self._n = [], 0
+        self._held, self._n, self._oldest_s = [], 0, math.inf
         return Windows.concatenate(parts)

@@ -4,19 +4,25 @@
            --logits--> decider --Detections--> sinks
 
 Collaborators are passed in; nothing is built here. The loop holds at most one block,
-one batch and what framer and batcher hold; sinks have queues of their own.
+one batch and what framers and batcher hold; sinks have queues of their own. Of several
+streams each has its own source, stages, framer and figures (`Stream`), and the loop takes
+their blocks in turn (`merging`): their windows share batches.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from liveclf.dsp.framer import Framer
+from liveclf.errors import LiveclfError, SourceError
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
+from liveclf.live.merging import merged
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
 from liveclf.records import Block, Detections, Windows
@@ -35,35 +41,55 @@ class Output(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Stream:
+    """A source, and what its samples pass on the way to the batch.
+
+    Attributes:
+        source: Where samples come from.
+        stages: What they pass through, in order.
+        framer: Makes windows of them.
+        stats: Counts.
+        failure: What the source broke with, as long as other streams went on.
+    """
+
+    source: Source
+    stages: list[Stage]
+    framer: Framer
+    stats: Stats
+    failure: LiveclfError | None = None
+
+    def blocks(self) -> Generator[Block, None, None]:
+        """Yield what comes out of the stages."""
+        yield from through(self.stages, self.stats.counting(self.source.blocks()))
+
+
 def run(
-    source: Source,
-    stages: Sequence[Stage],
-    framer: Framer,
+    streams: Sequence[Stream],
     batcher: Batcher,
     engine: Engine,
     decider: Decider,
     output: Output,
-    stats: Stats,
     *,
     max_late_s: float = math.inf,
     on_block: Callable[[], Any] = lambda: None,
+    on_failure: Callable[[Stream], Any] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Classify a stream to its end, or until nobody listens.
+    """Classify streams to their ends, or until nobody listens.
 
-    An error of the source is raised after everything that came before it was written.
+    An error of a source is raised after everything that came before it was written, and
+    after all other streams have ended.
 
     Args:
-        source: Where samples come from.
-        stages: What they pass through, in order.
-        framer: Makes windows of them.
+        streams: At least one; the framer of each knows its number.
         batcher: Collects windows for the engine.
         engine: Runs the network.
         decider: Makes labels of its logits.
         output: Where they go.
-        stats: Counts.
-        max_late_s: Windows of a block that came longer ago are left out, counted.
+        max_late_s: Windows of a live block that came longer ago are left out, counted.
         on_block: Called after each block.
+        on_failure: Called when one of several streams broke, which has its `failure` then.
         clock: Monotonic, seconds, the one of `Block.received_s`.
     """
 
@@ -71,25 +97,40 @@ def run(
         for batch in batches:
             found = decider.decide(batch, engine.predict(batch.x), clock())
             output.write(found)
-            stats.count_detections(found)
+            for number, part in found.by_stream():
+                streams[number].stats.count_detections(part)
+
+    def fail(number: int, error: LiveclfError) -> None:
+        streams[number].failure = error
+        on_failure(streams[number])
 
     try:
-        for block in through(stages, stats.counting(source.blocks())):
-            # Left to the capture buffer, an engine that is too slow would have it always full:
-            # every label as late as that is long, and samples lost.
-            is_late = clock() - block.received_s > max_late_s
-            for windows in framer.push(block, is_late=is_late):
-                classify(batcher.push(windows))
-            # A replay waits for us: what a slow engine makes late must not cut its batches
-            # short. Only where nothing comes (an empty block) may windows wait too long.
-            if source.info.is_live or not len(block.iq):
-                classify(batcher.expire(block.received_s))
-            on_block()
-            if output.all_closed:
-                break
+        with closing(merged([stream.blocks() for stream in streams], fail)) as blocks:
+            for number, block in blocks:
+                stream = streams[number]
+                is_live = stream.source.info.is_live
+                # Left to the capture buffer, an engine that is too slow would have it always
+                # full: every label as late as that is long, and samples lost.
+                is_late = is_live and clock() - block.received_s > max_late_s
+                for windows in stream.framer.push(block, is_late=is_late):
+                    classify(batcher.push(windows))
+                # A replay waits for us: what a slow engine makes late must not cut its batches
+                # short. Only where nothing comes (an empty block) may windows wait too long.
+                if is_live or not len(block.iq):
+                    classify(batcher.expire(block.received_s))
+                on_block()
+                if output.all_closed:
+                    break
     finally:
-        framer.flush()
+        for stream in streams:
+            stream.framer.flush()
         classify(batcher.flush())
+    _raise_failures(streams)
+
+
+def _raise_failures(streams: Sequence[Stream]) -> None:
+    if broken := [stream for stream in streams if stream.failure]:
+        raise SourceError(" ".join(f"{s.source.info.name}: {s.failure}" for s in broken))
 
 
 def through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:

@@ -39,6 +39,8 @@ def layout(spans: list[Span], options: ConsoleOptions) -> Table:
     """
     unit = _time_unit(spans)
     columns = _columns(unit, options.ascii_only)
+    if any(span.source for span in spans):
+        columns.insert(0, _SOURCE)
     if options.max_width < WIDE_CELLS:
         columns = [column for column in columns if column.is_vital]
     table = Table(
@@ -67,6 +69,10 @@ class _Column:
     cell: Callable[[Span], str | Text]
     is_number: bool = True
     is_vital: bool = False
+
+
+# Text, so that brackets in a name are not taken for markup.
+_SOURCE = _Column("stream", 6, lambda span: Text(span.source), is_number=False, is_vital=True)
 
 
 def _columns(unit: str, ascii_only: bool) -> list[_Column]:
