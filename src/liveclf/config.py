@@ -526,12 +526,12 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value is not None
-    }
+def _without_none(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {k: _without_none(value) for k, value in values.items() if value is not None}
+    if isinstance(values, list | tuple):
+        return [_without_none(value) for value in values]
+    return values
 
 
 def _lower_first(text: str) -> str:

@@ -22,6 +22,8 @@ def described(cls: type[Section]) -> list[tuple[str, str, msgspec.Meta, object]]
     """Return section, name, description and default of every setting."""
     found = []
     for section, kind in get_type_hints(cls).items():
+        if section == "streams":  # the same settings once more, for each of several
+            continue
         hints = get_type_hints(kind, include_extras=True)
         for field in msgspec.structs.fields(kind):
             (meta,) = [m for m in get_args(hints[field.name])[1:] if isinstance(m, msgspec.Meta)]

@@ -52,14 +52,11 @@ class Loop:
 
     def run(self) -> None:
         pipeline.run(
-            self.source,
-            self.stages,
-            self.framer,
+            [pipeline.Stream(self.source, list(self.stages), self.framer, self.stats)],
             Batcher(self.engine.batch_size, self.max_age_s),
             self.engine,
             Decider(CLASSES, FAMILY_OF, 1.0, top_k=2, min_probability=0.0),
             self.output,
-            self.stats,
             max_late_s=self.max_late_s,
             on_block=self.on_block,
             clock=self.clock,

@@ -39,9 +39,11 @@ def layout(spans: list[Span], options: ConsoleOptions) -> Table:
     """
     unit = _time_unit(spans)
     columns = _columns(unit, options.ascii_only)
+    width = options.max_width
     if any(span.source for span in spans):
         columns.insert(0, _SOURCE)
-    if options.max_width < WIDE_CELLS:
+        width -= MAX_NAME_CELLS
+    if width < WIDE_CELLS:
         columns = [column for column in columns if column.is_vital]
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, padding=0, header_style="bold", highlight=False

@@ -73,8 +73,10 @@ def _streams(streams: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def _one_of_several(figures: Mapping[str, Any]) -> Text:
-    text = Text(f"{figures['stream']} {figures['source']}: {figures['samples']:,} samples, ")
-    text.append(f"{_windows(figures)} windows; lost ").append_text(_lost(figures))
+    text = Text(
+        f"{figures['stream']} {figures['source']}: {figures['samples']:,} samples; windows "
+    )
+    text.append(f"{_windows(figures)}; lost ").append_text(_lost(figures))
     if figures["failure"]:
         text.append(" (broke)", style="bold red")
     return text
