@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints

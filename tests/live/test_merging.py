@@ -174,11 +174,9 @@ def test_a_silent_stream_keeps_no_other_waiting():
 def test_streams_get_equal_shares_however_long_their_blocks_are():
     given = [0, 0]
     blocks = merged([endless(1600), endless(100)], no_failure)
-    full = 0
-    for number, block in blocks:
+    for turn, (number, block) in enumerate(blocks):
         given[number] += len(block.iq)
-        full += 1
-        if full == 2000:
+        if turn == 2000:
             break
     blocks.close()
     # A reader that had no processor for a while has no claim to what it missed, so not exact.
