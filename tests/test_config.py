@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -23,10 +24,13 @@ from liveclf.config import (
     DevicesSettings,
     DoctorSettings,
     Hertz,
+    RadioSettings,
     RecordSettings,
     RunSettings,
     Seconds,
     Section,
+    SourceSettings,
+    StreamSettings,
     SynthSettings,
     TrainSettings,
     load,
@@ -197,6 +201,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         bool: st.booleans(),
         str: text,
         tuple[str, ...]: st.lists(text).map(tuple),
+        tuple[StreamSettings, ...]: st.lists(st.deferred(lambda: STREAM), max_size=2).map(tuple),
         tuple[Hertz, ...]: st.lists(st.floats(-1e300, 1e300).map(Hertz)).map(tuple),
         int: st.integers(low, min(high or 2**60, 2**60)),
         float: st.floats(
@@ -239,10 +244,15 @@ def in_order(drawn: dict[str, Any]) -> dict[str, Any]:
     """Turn a range of SNR that came out upside down; names of classes go with a file."""
     if "class_file" in drawn and not drawn["file"]:
         drawn = drawn | {"class_file": ""}
+    if drawn.get("streams"):  # then all is said there
+        drawn = drawn | {"source": SourceSettings(), "radio": RadioSettings()}
     low, high = "snr_min_db", "snr_max_db"
     if low in drawn and drawn[low] > drawn[high]:
         return drawn | {low: drawn[high], high: drawn[low]}
     return drawn
+
+
+STREAM = settings_of(StreamSettings)
 
 
 @pytest.mark.parametrize("cls", COMMANDS)
@@ -427,3 +437,47 @@ def test_what_no_radio_can_keep_is_refused(key: str, value: Any, said: str) -> N
 def test_names_of_classes_need_a_file_of_windows() -> None:
     with pytest.raises(UsageError, match=r"class_file a\.txt names classes of no file"):
         load(TrainSettings, None, {"data": {"class_file": "a.txt"}})
+
+
+# -- several streams -----------------------------------------------------------------------
+
+TWO = """
+[source]
+rate_hz = "1M"
+[radio]
+gain = "20"
+[[streams]]
+radio = {device = "rtlsdr:0", gain = "10"}
+source = {center_hz = ["433.92M"]}
+[[streams]]
+source = {path = "a.cu8", rate_hz = "2M"}
+"""
+
+
+def test_a_stream_is_as_all_are_but_for_what_it_says_and_flags_go_over_both(tmp_path):
+    file = tmp_path / "two.toml"
+    file.write_text(TWO)
+    radio, recording = load(RunSettings, file, {}).streams
+    assert (radio.source.rate_hz, radio.source.center_hz) == (1e6, (433.92e6,))
+    assert (radio.radio.device, radio.radio.gain) == ("rtlsdr:0", "10")
+    assert (recording.source.path, recording.source.rate_hz) == ("a.cu8", 2e6)
+    assert recording.radio == RadioSettings()  # no radio, so it has no gain
+    flags = {"source": {"rate_hz": Hertz(3e6)}, "radio": {"gain": "5"}}
+    radio, recording = load(RunSettings, file, flags).streams
+    assert (radio.source.rate_hz, recording.source.rate_hz) == (3e6, 3e6)
+    assert (radio.radio.gain, recording.radio.gain) == ("5", "auto")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("streams = 3", "streams = 3: expected `array`"),
+        ("[[streams]]\nmodel = {}", "streams.0.model: there is no such key"),
+        ("[[streams]]\nsource = {decimate = 0}", "streams.0.source.decimate = 0: expected"),
+    ],
+)
+def test_a_wrong_stream_is_named(text, message, tmp_path):
+    file = tmp_path / "wrong.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        load(RunSettings, file, {})

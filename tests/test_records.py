@@ -26,6 +26,7 @@ def windows(n: int, start: int = 0) -> Windows:
 def detections(**columns) -> Detections:
     """Make one record."""
     values = {
+        "stream_id": 0,
         "start_sample": 2_400_000,
         "gap_before": 3,
         "sample_rate_hz": 2.4e6,
@@ -48,6 +49,7 @@ def detections(**columns) -> Detections:
         class_names=("BPSK", "QPSK"),
         family_names=("PSK",),
         truth_names=("qpsk",),
+        stream_names=("a.cu8",),
     )
 
 
@@ -68,7 +70,7 @@ def test_every_column_of_windows_is_cut_alike():
 
 
 def test_windows_are_picked_by_a_mask():
-    assert windows(4)[np.array([True, False, False, True])].start_sample.tolist() == [0, 3]
+    assert windows(4)[np.array([True, False, False, True])].x[:, 0, 0].tolist() == [0, 3]
 
 
 def test_joined_windows_are_those_of_the_parts_in_order():
@@ -126,6 +128,8 @@ def test_a_row_says_what_the_columns_say():
         gap_before=3,
         latency_s=0.012346,
         truth="qpsk",
+        stream=0,
+        source="a.cu8",
     )
 
 

@@ -27,7 +27,7 @@ from fake_radio import environment
 from rich.console import Console
 from rich.table import Table
 
-from liveclf.config import Hertz, ModelSettings, RadioSettings, Seconds, SourceSettings
+from liveclf.config import Auto, Hertz, ModelSettings, RadioSettings, Seconds, SourceSettings
 from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--rate", type=Hertz.parse, default=Hertz(2.4e6))
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--model", default="auto")
-    parser.add_argument("--batch", type=int, default=ModelSettings().batch)
+    parser.add_argument("--batch", type=Auto.parse, default=ModelSettings().batch)
     parser.add_argument("--max-age", type=Seconds.parse, default=ModelSettings().max_age_s)
     parser.add_argument("--when-slow", default="auto")
     asked = parser.parse_args()
@@ -97,8 +97,9 @@ def measure(rate_hz: float, seconds: float, model: ModelSettings) -> None:
     )
     began_s = time.monotonic()
     pipeline.run(
-        source, [], framer, Batcher(engine.batch_size, model.max_age_s), engine, decider, output,
-        stats, max_late_s=model.max_late_s,
+        [pipeline.Stream(source, [], framer, stats, policy)],
+        Batcher(engine.batch_size, model.max_age_s), engine, decider, output,
+        max_late_s=model.max_late_s,
         stride=Stride(model.max_age_s) if policy == "stride" else None,
     )  # fmt: skip
     source.close()

@@ -81,14 +81,11 @@ def _whole(engine: Engine, bundle: Bundle, recording: Path, output: str) -> floa
     decider = Decider(info.classes, info.families, 1.0, top_k=3, min_probability=0.0)
     began_s = time.perf_counter()
     pipeline.run(
-        source,
-        [],
-        Framer(_WINDOW),
+        [pipeline.Stream(source, [], Framer(_WINDOW), stats)],
         Batcher(engine.batch_size, 1.0),
         engine,
         decider,
         sinks,
-        stats,
     )
     sinks.close({})
     elapsed_s = time.perf_counter() - began_s

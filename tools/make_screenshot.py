@@ -50,12 +50,13 @@ def main() -> None:
     info = bundle.info
     table = TableSink(Console(file=io.StringIO(), width=WIDTH), source.info)
     pipeline.run(
-        source, [], Framer(info.window_samples), Batcher(engine.batch_size, 1.0), engine,
+        [pipeline.Stream(source, [], Framer(info.window_samples), Stats(info.families))],
+        Batcher(engine.batch_size, 1.0), engine,
         Decider(
             info.classes, info.families, info.temperature[precision],
-            top_k=3, min_probability=0.0, annotations=source.info.annotations,
+            top_k=3, min_probability=0.0, streams=[source.info],
         ),
-        _Direct(table), Stats(info.families),
+        _Direct(table),
     )  # fmt: skip
     paper = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     paper.print(table.render())

@@ -253,9 +253,17 @@ class OutputSettings(Section, frozen=True):
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
 
 
-class RunSettings(Section, frozen=True):
-    """Everything `liveclf run` can be told."""
+class StreamSettings(Section, frozen=True):
+    """One of several streams; in a file, what it does not say is as in [source] and [radio]."""
 
+    source: SourceSettings = SourceSettings()
+    radio: RadioSettings = RadioSettings()
+
+
+class RunSettings(Section, frozen=True):
+    """Everything `liveclf run` can be told; `source` and `radio`, or else several `streams`."""
+
+    streams: tuple[StreamSettings, ...] = ()
     source: SourceSettings = SourceSettings()
     radio: RadioSettings = RadioSettings()
     window: WindowSettings = WindowSettings()
@@ -511,7 +519,11 @@ def load(cls: type[SettingsT], file: Path | None, flags: dict[str, Any]) -> Sett
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"Configuration {file} is not valid TOML: {error}.") from None
         _convert(values, cls, f" in {file}")  # so that a fault in it is not blamed on a flag
-    return _convert(_merge(values, flags), cls, "")
+    merged = _merge(values, flags)
+    settings = _convert(merged, cls, "")
+    if merged.get("streams"):
+        return _convert(_apart(merged, flags), cls, "")
+    return settings
 
 
 def to_toml(settings: Section) -> str:
@@ -562,6 +574,24 @@ def _decode(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
+def _apart(values: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+    """Give each of several streams what all have in common, flags over the file."""
+    common, over = (
+        {name: table.get(name, {}) for name in ("source", "radio")} for table in (values, flags)
+    )
+    streams = [_merge(_merge(common, stream), over) for stream in values["streams"]]
+    if any(map(_is_device, streams)):  # then what sets a radio is not meant for the recordings
+        streams = [
+            whole if _is_device(whole) else whole | {"radio": said.get("radio", {})}
+            for whole, said in zip(streams, values["streams"], strict=True)
+        ]
+    return {k: v for k, v in values.items() if k not in common} | {"streams": streams}
+
+
+def _is_device(stream: dict[str, Any]) -> bool:
+    return bool(stream["radio"].get("device")) or "://" in stream["source"].get("path", "")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Auto):
         return int(value) or "auto"
@@ -579,12 +609,12 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value is not None
-    }
+def _without_none(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {k: _without_none(value) for k, value in values.items() if value is not None}
+    if isinstance(values, list | tuple):
+        return [_without_none(value) for value in values]
+    return values
 
 
 def _lower_first(text: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -108,6 +108,7 @@ class Windows:
         x: Normalised: shape (n, 2, window) float32; row 0 is I, row 1 is Q; unit mean
             power per window. For an engine that normalises itself: integers as the
             radio delivers them, shape (n, window, 2).
+        stream_id: Of which stream, counted from 0, (n,) int64.
         start_sample: Absolute index of each first sample, (n,) int64.
         gap_before: Samples lost just before the window, (n,) int64.
         power_dbfs: Mean power before normalisation, (n,) float32, dB full scale.
@@ -118,6 +119,7 @@ class Windows:
     """
 
     x: NDArray[Any]
+    stream_id: NDArray[np.int64]
     start_sample: NDArray[np.int64]
     gap_before: NDArray[np.int64]
     power_dbfs: FloatArray
@@ -168,6 +170,8 @@ class Detection:
         gap_before: Samples lost just before this window.
         latency_s: From the arrival of the last sample to this record.
         truth: Label of the recording's own annotation, None where there is none.
+        stream: Number of the stream in its run, from 0.
+        source: Name of the recording or device.
     """
 
     time: str | None
@@ -186,6 +190,8 @@ class Detection:
     gap_before: int
     latency_s: float
     truth: str | None
+    stream: int
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,7 @@ class Detections:
     """The decisions on one batch, column by column.
 
     Attributes:
+        stream_id: (n,) int64, index into `stream_names`.
         start_sample: (n,) int64.
         window_samples: Length of every window.
         gap_before: (n,) int64, samples.
@@ -212,8 +219,10 @@ class Detections:
         class_names: Names that `label` and `top_label` index.
         family_names: Names that `family` indexes.
         truth_names: Names that `truth` indexes.
+        stream_names: Names that `stream_id` indexes.
     """
 
+    stream_id: NDArray[np.int64]
     start_sample: NDArray[np.int64]
     window_samples: int
     gap_before: NDArray[np.int64]
@@ -233,10 +242,21 @@ class Detections:
     class_names: tuple[str, ...]
     family_names: tuple[str, ...]
     truth_names: tuple[str, ...]
+    stream_names: tuple[str, ...]
 
     def __len__(self) -> int:
         """Return the number of windows decided on."""
         return len(self.start_sample)
+
+    def by_stream(self) -> Iterator[tuple[int, Self]]:
+        """Yield each stream that is in it and its windows, in order."""
+        if len(self.stream_names) == 1:
+            yield 0, self
+            return
+        columns = [f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)]
+        for k in np.unique(self.stream_id).tolist():
+            rows = self.stream_id == k
+            yield k, replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     def rows(self) -> Iterator[Detection]:
         """Yield the records one by one, in stream order."""
@@ -260,10 +280,11 @@ class Detections:
             self.gap_before.tolist(),
             _rounded(self.latency_s, 6),
             self.truth.tolist(),
+            self.stream_id.tolist(),
             strict=True,
         )
         names, families, truths = self.class_names, self.family_names, self.truth_names
-        for t, el, k, d, fc, fs, lab, fam, p, fp, tl, tp, pw, lv, gap, lat, tru in columns:
+        for t, el, k, d, fc, fs, lab, fam, p, fp, tl, tp, pw, lv, gap, lat, tru, st in columns:
             yield Detection(
                 time=iso_utc(t) if _FIRST_S <= t < _END_S else None,  # NaN is in no range
                 elapsed_s=_known(el),
@@ -281,6 +302,8 @@ class Detections:
                 gap_before=gap,
                 latency_s=lat,
                 truth=truths[tru] if tru >= 0 else None,
+                stream=st,
+                source=self.stream_names[st],
             )
 
 

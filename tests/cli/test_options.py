@@ -22,6 +22,8 @@ def described(cls: type[Section]) -> list[tuple[str, str, msgspec.Meta, object]]
     """Return section, name, description and default of every setting."""
     found = []
     for section, kind in get_type_hints(cls).items():
+        if section == "streams":  # the same settings once more, for each of several
+            continue
         hints = get_type_hints(kind, include_extras=True)
         for field in msgspec.structs.fields(kind):
             (meta,) = [m for m in get_args(hints[field.name])[1:] if isinstance(m, msgspec.Meta)]
@@ -122,7 +124,6 @@ RUN_FLAGS = [
     "--decimate",
     "4",
     "--no-checksum",
-    *("--device", "rtlsdr"),
     *("--gain", "20"),
     *("--ppm", "1.5"),
     *("--bandwidth", "200k"),
@@ -175,6 +176,8 @@ def test_what_is_shown_is_read_back_and_shown_the_same(shown, tmp_path):
     settings = load(RunSettings, file, {})
     default = RunSettings()
     for section, name, _, _ in described(RunSettings):
+        if name == "device":  # beside the recording it would be another stream
+            continue
         value = getattr(getattr(settings, section), name)
         assert value != getattr(getattr(default, section), name), f"{section}.{name}"
     assert settings.source.rate_hz == 2.4e6
@@ -244,7 +247,8 @@ def test_flags_that_were_not_given_are_no_flags():
     parser = Parser(prog="x")
     add_settings(parser, RunSettings)
     arguments = parser.parse_args([])
-    assert {value for name, value in vars(arguments).items() if "." in name} == {None}
+    given = [value for name, value in vars(arguments).items() if "." in name]
+    assert all(value in (None, []) for value in given)
     assert resolve(arguments, RunSettings) == RunSettings()
 
 

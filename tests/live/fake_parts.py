@@ -23,6 +23,7 @@ def make_windows(n: int, start: int = 0, received_s: float = 0.0, **columns: Any
     x = np.zeros((n, 2, WINDOW), np.float32)
     x[:, 0, 0] = start + np.arange(n)
     values: dict[str, Any] = {
+        "stream_id": 0,
         "start_sample": WINDOW * (start + np.arange(n, dtype=np.int64)),
         "gap_before": 0,
         "power_dbfs": np.full(n, -30, np.float32),
@@ -74,12 +75,13 @@ class FakeSource:
         *,
         is_live: bool = False,
         clock: Callable[[], float] | None = None,
+        name: str = "fake",
     ) -> None:
         self._items = items
         self._clock = clock
         self.n_given = 0
         self.closed = False
-        self.info = StreamInfo("fake", "cf32", 1e6, 433e6, None, is_live)
+        self.info = StreamInfo(name, "cf32", 1e6, 433e6, None, is_live)
 
     def blocks(self) -> Iterator[Block]:
         for item in self._items:

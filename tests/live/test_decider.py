@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fake_parts import CLASSES, FAMILIES, FAMILY_OF, WINDOW, make_windows
 
 from liveclf.live.decider import Decider
-from liveclf.records import Annotation, Detections
+from liveclf.records import Annotation, Detections, StreamInfo, Windows
 
 
 def decider(temperature: float = 1.0, **rules) -> Decider:
@@ -107,9 +108,13 @@ def test_the_level_is_over_the_floor_of_the_batches_before():
 # -- truth ---------------------------------------------------------------------------------
 
 
+def carrying(annotations: list[Annotation], name: str = "a") -> StreamInfo:
+    return StreamInfo(name, "cu8", 1e6, 0.0, None, False, annotations=tuple(annotations))
+
+
 def truth_of(annotations: list[Annotation], n: int = 4) -> list[str | None]:
     """Return the truth of `n` windows of 16 samples from sample 0."""
-    found = decide([[0.0] * 4] * n, annotations=annotations)
+    found = decide([[0.0] * 4] * n, streams=[carrying(annotations)])
     return [row.truth for row in found.rows()]
 
 
@@ -148,4 +153,41 @@ def test_of_two_that_cover_the_same_the_first_is_true():
 def test_annotations_of_one_label_share_a_name():
     annotations = [Annotation(0, 16, "a"), Annotation(16, 32, "b"), Annotation(32, 48, "a")]
     assert truth_of(annotations) == ["a", "b", "a", None]
-    assert decide([[0.0] * 4], annotations=annotations).truth_names == ("a", "b")
+    assert decide([[0.0] * 4], streams=[carrying(annotations)]).truth_names == ("a", "b")
+
+
+# -- several streams -----------------------------------------------------------------------
+
+
+def test_level_and_truth_of_a_stream_are_those_of_that_stream_alone():
+    rng = np.random.default_rng(3)
+    infos = [
+        carrying([Annotation(0, 1600, "x")], "a"),
+        carrying([Annotation(800, 9000, "y"), Annotation(0, 400, "x")], "b"),
+    ]
+    parts = [
+        make_windows(200, stream_id=k, power_dbfs=rng.normal(-30, 5, 200).astype(np.float32))
+        for k in (0, 1)
+    ]
+    whole = Windows.concatenate(parts)
+    cut = int(rng.integers(1, 400))  # into two batches
+    # Ten windows of one, ten of the other.
+    turns = np.array(sorted(range(400), key=lambda k: (whole.start_sample[k] // 160, k)))
+    together = decider(streams=infos)
+    logits = np.zeros((400, 4), np.float32)
+    rows = [
+        row
+        for part in np.split(turns, [cut])
+        for row in together.decide(whole[part], logits[: len(part)], 0.0).rows()
+    ]
+    for k, info in enumerate(infos):
+        alone = decider(streams=[info]).decide(replace_stream(parts[k]), logits[:200], 0.0)
+        mine = [row for row in rows if row.stream == k]
+        assert {row.source for row in mine} == {info.name}
+        told = [(r.sample, r.level_db, r.truth) for r in mine]
+        assert told == [(r.sample, r.level_db, r.truth) for r in alone.rows()]
+    assert any(row.level_db is not None for row in rows)
+
+
+def replace_stream(windows: Windows) -> Windows:
+    return replace(windows, stream_id=np.zeros_like(windows.stream_id))

@@ -99,7 +99,7 @@ def test_the_loop_gives_the_same_records_in_the_same_order_with_a_device(lengths
 def test_a_live_loop_that_keeps_up_waits_for_no_further_batch():
     """Nobody's label is held back until more windows come."""
     engine = FakeDevice()
-    loop = Loop(FakeSource(make_blocks(*[64] * 3), is_live=True), engine)
+    loop = Loop(FakeSource(make_blocks(*[64, 0] * 3), is_live=True), engine)
     loop.run()
     assert engine.events == [f"{what} {k}" for k in range(3) for what in ("submit", "wait")]
 

@@ -53,15 +53,14 @@ class Loop:
         self.stats = Stats(FAMILY_OF)
 
     def run(self) -> None:
+        live = "stride" if self.stride else "drop-oldest"
+        policy = live if self.source.info.is_live else "block"
         pipeline.run(
-            self.source,
-            self.stages,
-            self.framer,
+            [pipeline.Stream(self.source, list(self.stages), self.framer, self.stats, policy)],
             Batcher(self.engine.batch_size, self.max_age_s),
             self.engine,
             Decider(CLASSES, FAMILY_OF, 1.0, top_k=2, min_probability=0.0),
             self.output,
-            self.stats,
             max_late_s=self.max_late_s,
             stride=self.stride,
             on_block=self.on_block,

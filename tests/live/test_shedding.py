@@ -128,10 +128,11 @@ def run(
         return n / WINDOWS_PER_S / now * max(0.2, rng.gauss(1, jitter)) + stall_s
 
     framer, stats, output = Framer(WINDOW), Stats(FAMILY_OF), Noting(clock)
+    radio, policy = Radio(clock, seconds, block_s), "stride" if stride else "drop-oldest"
     pipeline.run(
-        Radio(clock, seconds, block_s), [], framer, Batcher(batch, max_age_s),
+        [pipeline.Stream(radio, [], framer, stats, policy)], Batcher(batch, max_age_s),
         TimedEngine(clock, takes_s, batch),
-        Decider(CLASSES, FAMILY_OF, 1.0, top_k=1, min_probability=0.0), output, stats,
+        Decider(CLASSES, FAMILY_OF, 1.0, top_k=1, min_probability=0.0), output,
         max_late_s=max_late_s, stride=Stride(max_age_s) if stride else None, clock=clock,
     )  # fmt: skip
     figures = stats.summary(framer, seconds)

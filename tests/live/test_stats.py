@@ -21,6 +21,7 @@ from liveclf.records import Detections, Loss
 def detections(n: int = 1, **columns) -> Detections:
     """Make `n` records; a scalar is repeated."""
     values = {
+        "stream_id": 0,
         "start_sample": WINDOW * np.arange(n),
         "gap_before": 0,
         "sample_rate_hz": 1e6,
@@ -43,6 +44,7 @@ def detections(n: int = 1, **columns) -> Detections:
         class_names=CLASSES,
         family_names=FAMILIES,
         truth_names=("bpsk", "noise", "a door bell"),
+        stream_names=("a.cu8",),
     )
 
 

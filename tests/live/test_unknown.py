@@ -74,8 +74,8 @@ def saved(
     output = Unknown(saver, is_unknown)
     decider = Decider(CLASSES, FAMILY_OF, 1.0, top_k=3, min_probability=0.0)
     pipeline.run(
-        FakeSource(blocks), [kept], Framer(WINDOW, hop), Batcher(batch, 1e9),
-        FakeEngine(batch), decider, output, Stats(FAMILY_OF),
+        [pipeline.Stream(FakeSource(blocks), [kept], Framer(WINDOW, hop), Stats(FAMILY_OF))],
+        Batcher(batch, 1e9), FakeEngine(batch), decider, output,
     )  # fmt: skip
     saver.close({})
     return saver, output.starts

@@ -19,11 +19,18 @@ Make = Callable[..., Detections]
 Cut = Callable[[Detections, slice], Detections]
 
 
-def make_detections(n: int, start: int = 0, seed: int = 1, **columns: Any) -> Detections:
+def make_detections(
+    n: int,
+    start: int = 0,
+    seed: int = 1,
+    stream_names: tuple[str, ...] = ("demo.cu8",),
+    **columns: Any,
+) -> Detections:
     """Make `n` consecutive windows; a column given as a scalar is repeated."""
     rng = np.random.default_rng(seed)
     top = rng.dirichlet(np.ones(3), n).astype(np.float32)
     values: dict[str, Any] = {
+        "stream_id": 0,
         "start_sample": start + WINDOW * np.arange(n, dtype=np.int64),
         "gap_before": rng.integers(0, 3, n),
         "sample_rate_hz": 2.4e6,
@@ -48,6 +55,7 @@ def make_detections(n: int, start: int = 0, seed: int = 1, **columns: Any) -> De
         class_names=CLASSES,
         family_names=FAMILIES,
         truth_names=("bpsk", "ook"),
+        stream_names=stream_names,
     )
 
 

@@ -76,11 +76,13 @@ def expected(d: Detections, i: int) -> dict:
         "gap_before": int(d.gap_before[i]),
         "latency_s": round(float(d.latency_s[i]), 6),
         "truth": name(d.truth_names, d.truth[i], None),
+        "stream": int(d.stream_id[i]),
+        "source": d.stream_names[d.stream_id[i]],
     }
 
 
 def test_json_lines_equal_the_columns(make):
-    batch = make(50)
+    batch = make(50, stream_id=np.arange(50) % 2, stream_names=("a.cu8", "b, c.wav"))
     lines = written(JsonlSink, [batch]).splitlines()
     assert [json.loads(line) for line in lines] == [expected(batch, i) for i in range(50)]
 
@@ -112,7 +114,7 @@ def test_what_is_not_known_is_null_and_never_nan(make):
 
 
 def test_csv_equals_the_columns(make):
-    batch = make(50)
+    batch = make(50, stream_id=np.arange(50) % 2, stream_names=("a.cu8", "b, c.wav"))
     rows = list(csv.DictReader(io.StringIO(written(CsvSink, [batch]), newline="")))
     assert len(rows) == 50
     for i, row in enumerate(rows):

@@ -15,6 +15,10 @@ from liveclf.errors import UsageError
 
 SettingsT = TypeVar("SettingsT", bound=Section)
 
+_NAMES = ("source.path", "radio.device")
+"""What names a stream; a command with `streams` takes several of each."""
+_STREAMS = "streams"
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are ours: one sentence, exit code 2."""
@@ -24,6 +28,16 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **kwargs)
         self.add_argument("--debug", action="store_true", help="show a traceback with an error")
+        self.names = ""  # destination of a positional that takes any number
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Take names also from behind flags, where argparse looks for no more of them."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        if self.names:
+            more = [text for text in rest if text == "-" or not text.startswith("-")]
+            getattr(parsed, self.names).extend(more)
+            rest = [text for text in rest if text not in more]
+        return parsed, rest
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage."""
@@ -37,10 +51,17 @@ def add_settings(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
         parser: Of the command.
         cls: Its settings, sections of options.
     """
-    for section, kind in get_type_hints(cls).items():
+    hints = get_type_hints(cls)
+    takes_several = _STREAMS in hints
+    if takes_several and isinstance(parser, Parser):
+        parser.names = _NAMES[0]
+    for section, kind in hints.items():
+        if section == _STREAMS:
+            continue
         group = parser.add_argument_group(section)
         for field, hint, meta in _described(kind):
-            _add(group, f"{section}.{field.name}", field, hint, meta)
+            dest = f"{section}.{field.name}"
+            _add(group, dest, field, hint, meta, several=takes_several and dest in _NAMES)
     general = parser.add_argument_group("configuration")
     general.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
     general.add_argument(
@@ -55,11 +76,28 @@ def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
         UsageError: As `config.load`.
     """
     flags: dict[str, Any] = {}
-    for name, value in vars(arguments).items():
-        section, dot, key = name.partition(".")
-        if dot and value not in (None, []):
+    named: list[tuple[str, str, str]] = []
+    for dest, value in vars(arguments).items():
+        section, dot, key = dest.partition(".")
+        if not dot or value in (None, []):
+            continue
+        if dest in _NAMES and isinstance(value, list):
+            named += [(section, key, name) for name in value]
+        else:
             flags.setdefault(section, {})[key] = value
-    return load(cls, arguments.config, flags)
+    return load(cls, arguments.config, _with_names(flags, named))
+
+
+def _with_names(flags: dict[str, Any], named: list[tuple[str, str, str]]) -> dict[str, Any]:
+    """Add what is read: one as the source or the radio, several as streams."""
+    if not named:
+        return flags
+    if len(named) == 1:
+        section, key, name = named[0]
+        return flags | {section: flags.get(section, {}) | {key: name}, _STREAMS: []}
+    # Each says of both what it is, so that nothing that a file names is read beside it.
+    nothing = {section: {key: ""} for section, key in (dest.split(".") for dest in _NAMES)}
+    return flags | {_STREAMS: [nothing | {section: {key: name}} for section, key, name in named]}
 
 
 def _described(kind: type[Section]) -> Iterator[tuple[Any, Any, msgspec.Meta]]:
@@ -70,13 +108,15 @@ def _described(kind: type[Section]) -> Iterator[tuple[Any, Any, msgspec.Meta]]:
         yield field, hint, next(m for m in hint.__metadata__ if isinstance(m, msgspec.Meta))
 
 
-def _add(group: Any, dest: str, field: Any, hint: Any, meta: msgspec.Meta) -> None:
+def _add(
+    group: Any, dest: str, field: Any, hint: Any, meta: msgspec.Meta, *, several: bool
+) -> None:
     extra = meta.extra or {}
     default = field.default
     text = f"{meta.description}{_default_text(default)}".replace("%", "%%")
     options: dict[str, Any] = {"default": None, "help": text}
     if not extra["flags"]:
-        nargs = "*" if isinstance(default, tuple) else "?"
+        nargs = "*" if several or isinstance(default, tuple) else "?"
         group.add_argument(dest, nargs=nargs, metavar=field.name.upper(), **options)
         return
     options["dest"] = dest
@@ -85,7 +125,7 @@ def _add(group: Any, dest: str, field: Any, hint: Any, meta: msgspec.Meta) -> No
         group.add_argument(*extra["flags"], action=argparse.BooleanOptionalAction, **options)
         return
     options["metavar"] = extra["metavar"]
-    if isinstance(default, tuple):
+    if several or isinstance(default, tuple):
         group.add_argument(*extra["flags"], action="append", **options)
         return
     group.add_argument(*extra["flags"], type=partial(_typed, hint), **options)

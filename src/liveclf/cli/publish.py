@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
-from liveclf.cli.run import Every, introduce, silent
+from liveclf.cli.run import Every, silent
 from liveclf.cli.stopping import stopped_by_signals
+from liveclf.cli.streams import introduce
 from liveclf.config import PublishSettings, to_toml
 from liveclf.protocols import Source
 
@@ -54,7 +55,7 @@ def publish(settings: PublishSettings) -> int:
     try:
         source = open_source(settings.source, settings.radio, tell)
         form = sent_format(source.info.format, settings.publish.native)
-        introduce(source.info, f"{sender.name}, {form}", tell)
+        introduce([source.info], f"{sender.name}, {form}", tell)
     except BaseException:
         sender.close(0)
         raise

@@ -1,9 +1,8 @@
-"""`liveclf run`: settings -> source, engine, outputs -> the loop -> summary."""
+"""`liveclf run`: settings -> sources, engine, outputs -> the loop -> summary."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +11,23 @@ from typing import TYPE_CHECKING, Any
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
 from liveclf.cli.stopping import stopped_by_signals
+from liveclf.cli.streams import (
+    all_of,
+    figures_of,
+    introduce,
+    lay_out,
+    open_sources,
+    wanted_streams,
+)
 from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
 from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
-from liveclf.live.shedding import Stride, policy_of
-from liveclf.live.stats import Stats
-from liveclf.protocols import DeviceEngine, Engine, Source, Stage
-from liveclf.records import StreamInfo
+from liveclf.live.pipeline import Stream
+from liveclf.live.shedding import Stride
+from liveclf.protocols import DeviceEngine, Engine
 
 if TYPE_CHECKING:
     from liveclf.cli.saving import Saving
@@ -35,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Classify one stream and return the exit code."""
+    """Classify one stream, or several, and return the exit code."""
     settings = resolve(arguments, RunSettings)
     if arguments.show_config:
         print(to_toml(settings), end="")
@@ -47,28 +53,29 @@ def execute(arguments: argparse.Namespace) -> int:
 class _Run:
     """What the loop needs, put together."""
 
-    source: Source
-    stages: list[Stage]
-    framer: Framer
+    streams: list[Stream]
     batcher: Batcher
     engine: Engine
     decider: Decider
     output: FanOut
-    stats: Stats
     model: str
-    policy: str
     began_s: float
     saving: Saving | None
 
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
-        about = {
-            "source": self.source.info.name,
-            "model": self.model,
-            "engine": self.engine.name,
-            "when_slow": self.policy,
-        }
-        return about | self.stats.summary(self.framer, time.monotonic() - self.began_s)
+        about = {"model": self.model, "engine": self.engine.name}
+        return about | figures_of(self.streams, time.monotonic() - self.began_s)
+
+    @property
+    def strides(self) -> bool:
+        """Whether windows of any stream may be left out evenly."""
+        return any(stream.policy == "stride" for stream in self.streams)
+
+    def close_sources(self) -> None:
+        """End every stream; safe in a signal handler."""
+        for stream in self.streams:
+            stream.source.close()
 
 
 def classify(settings: RunSettings) -> int:
@@ -85,17 +92,19 @@ def classify(settings: RunSettings) -> int:
 
     tell = silent if settings.output.quiet else say
     run = _assemble(settings, tell)
-    max_late_s = math.inf if run.policy == "block" else float(settings.model.max_late_s)
-    stride = Stride(settings.model.max_age_s) if run.policy == "stride" else None
+    stride = Stride(settings.model.max_age_s) if run.strides else None
     every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
-    with stopped_by_signals(run.source.close, run.output.stop_waiting) as signals:
+    with stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
-                run.source, run.stages, run.framer, run.batcher, run.engine, run.decider,
-                run.output, run.stats, max_late_s=max_late_s, stride=stride, on_block=every,
+                run.streams, run.batcher, run.engine, run.decider, run.output,
+                max_late_s=float(settings.model.max_late_s),
+                stride=stride,
+                on_block=every,
+                on_failure=lambda stream: tell(_broke(stream)),
             )  # fmt: skip
         finally:
-            run.source.close()
+            run.close_sources()
             figures = run.figures()
             reports = run.output.close(figures)
             if not settings.output.quiet:
@@ -110,37 +119,34 @@ def classify(settings: RunSettings) -> int:
 def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     """Open everything; outputs last, so that nothing is overwritten in vain."""
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
-    from liveclf.dsp.decimate import Decimator
-    from liveclf.dsp.shift import Shifter
     from liveclf.model.bundle import load_bundle
     from liveclf.model.engines import open_engine
     from liveclf.sinks import open_sinks, parse_outputs
-    from liveclf.sources import open_source
 
     parse_outputs(settings.output.to)  # wrong use is said before anything is opened
-    source = open_source(settings.source, settings.radio, tell)
-    can_wait = settings.source.realtime or not source.info.is_live
-    policy = policy_of(settings.model.when_slow, source.info, can_wait=can_wait)
+    wanted = wanted_streams(settings)
+    sources = open_sources(wanted, tell)
     bundle = load_bundle(settings.model.bundle)
     engine, precision = open_engine(bundle, settings.model, tell)
-    shifter = Shifter(float(settings.radio.offset_hz))
-    decimator = Decimator(settings.source.decimate)
-    seen = decimator.describe(shifter.describe(source.info))  # by the framer and all behind it
-    saving = _saving(settings, bundle.info)
-    output = open_sinks(settings.output.to, is_live=seen.is_live, info=seen)
-    introduce(source.info, f"{bundle.info.name}, {engine.name}", tell)
-    stages: list[Stage] = [
-        *([shifter] if settings.radio.offset_hz else []),
-        *([decimator] if settings.source.decimate > 1 else []),
-    ]
-    if saving:
-        output.add_listener(saving.start(seen))
-        stages.append(saving.history)
     info, least = bundle.info, settings.output.min_probability
+    framers = [
+        Framer(info.window_samples, settings.window.hop, number, _normaliser(engine))
+        for number in range(len(sources))
+    ]
+    laid_out = [
+        lay_out(source, of_stream, info, framer, settings.model.when_slow)
+        for source, of_stream, framer in zip(sources, wanted, framers, strict=True)
+    ]
+    streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
+    whole = all_of(seen)
+    saving = _saving(settings, info)
+    output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole)
+    introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
+    if saving:
+        output.add_listener(saving.start(whole))
+        streams[0].stages.append(saving.history)
     return _Run(
-        source=source,
-        stages=stages,
-        framer=Framer(info.window_samples, settings.window.hop, _normaliser(engine)),
+        streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
         decider=Decider(
@@ -149,12 +155,10 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
             info.temperature[precision],
             top_k=settings.output.top_k,
             min_probability=info.threshold(precision) if least is None else least,
-            annotations=seen.annotations,
+            streams=seen,
         ),
         output=output,
-        stats=Stats(info.families),
         model=info.name,
-        policy=policy,
         began_s=time.monotonic(),
         saving=saving,
     )
@@ -179,15 +183,8 @@ def _lost_records(report: SinkReport) -> bool:
     return report.state == "failed" or (report.n_dropped > 0 and report.state != "closed")
 
 
-def introduce(info: StreamInfo, model: str, tell: Callable[[str], None]) -> None:
-    """Say what is read, and what does not go without saying."""
-    rate = f"{info.sample_rate_hz / 1e6:g} MS/s" if info.sample_rate_hz > 0 else "rate unknown"
-    center = f", {info.center_hz / 1e6:g} MHz" if info.center_hz == info.center_hz else ""
-    tell(f"{info.name}: {info.format}, {rate}{center}; {model}")
-    if not info.sample_rate_hz > 0:
-        tell("The sample rate is not known: positions are in samples; give --rate for times.")
-    for note in info.notes:
-        tell(note)
+def _broke(stream: Stream) -> str:
+    return f"{stream.source.info.name} has ended: {stream.failure}"
 
 
 class Every:

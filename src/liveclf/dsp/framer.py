@@ -41,6 +41,7 @@ class Framer:
         self,
         window_samples: int,
         hop_samples: int | None = None,
+        stream_id: int = 0,
         normalise: Normaliser = normalised,
     ) -> None:
         """Set the cut.
@@ -48,11 +49,13 @@ class Framer:
         Args:
             window_samples: Length of a window.
             hop_samples: From the start of one to the next; None for the length.
+            stream_id: Number of the stream, for the windows.
             normalise: Makes `Windows.x` of native samples.
         """
         self._normalise = normalise
         self._window = window_samples
         self._hop = hop_samples or window_samples
+        self._stream_id = stream_id
         self._stretch: tuple[Any, ...] | None = None  # what its blocks have in common
         self._tail: NDArray[Any] = np.empty((0, 2))
         self._stretch_start = 0  # absolute sample of the first window
@@ -124,6 +127,7 @@ class Framer:
             power_dbfs = 10 * np.log10(power) - np.float32(20 * np.log10(fmt.full_scale))
         windows = Windows(
             x=x,
+            stream_id=np.full(n, self._stream_id),
             start_sample=starts,
             gap_before=np.zeros(n, np.int64),
             power_dbfs=power_dbfs,

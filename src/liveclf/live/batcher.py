@@ -9,6 +9,7 @@ cost less each window, against latency.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from liveclf.records import Windows
@@ -31,6 +32,7 @@ class Batcher:
         self._max_age_s = max_age_s
         self._held: list[Windows] = []
         self._n = 0
+        self._oldest_s = math.inf  # of several streams, it need not be the first
 
     def push(self, windows: Windows) -> Iterator[Windows]:
         """Take windows and yield every full batch; native and normalised ones share none."""
@@ -43,6 +45,7 @@ class Batcher:
         if len(windows):
             self._held.append(windows)
             self._n += len(windows)
+            self._oldest_s = min(self._oldest_s, float(windows.received_s[0]))
 
     def expire(self, now_s: float) -> Iterator[Windows]:
         """Yield what is held, as no more is waiting, if its oldest window is `max_age_s` old.
@@ -50,7 +53,7 @@ class Batcher:
         Args:
             now_s: When the source said so.
         """
-        if self._held and now_s - self._held[0].received_s[0] >= self._max_age_s:
+        if self._held and now_s - self._oldest_s >= self._max_age_s:
             yield from self.flush()
 
     def flush(self) -> Iterator[Windows]:
@@ -60,5 +63,5 @@ class Batcher:
 
     def _release(self, last: Windows | None) -> Windows:
         parts = [*self._held, last] if last is not None else self._held
-        self._held, self._n = [], 0
+        self._held, self._n, self._oldest_s = [], 0, math.inf
         return Windows.concatenate(parts)

@@ -4,20 +4,26 @@
            --logits--> decider --Detections--> sinks
 
 Collaborators are passed in; nothing is built here. The loop holds at most one block,
-one batch and what framer and batcher hold; sinks have queues of their own.
+one batch and what framers and batcher hold; sinks have queues of their own. Of several
+streams each has its own source, stages, framer and figures (`Stream`), and the loop takes
+their blocks in turn (`merging`): their windows share batches.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from liveclf.dsp.framer import Framer
+from liveclf.errors import LiveclfError, SourceError
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
 from liveclf.live.in_flight import Answer, InFlight
+from liveclf.live.merging import merged
 from liveclf.live.shedding import Stride
 from liveclf.live.stats import Stats
 from liveclf.protocols import Engine, Source, Stage
@@ -40,75 +46,135 @@ class Output(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Stream:
+    """A source, and what its samples pass on the way to the batch.
+
+    Attributes:
+        source: Where samples come from.
+        stages: What they pass through, in order.
+        framer: Makes windows of them.
+        stats: Counts.
+        policy: What gives when the engine is too slow, see `shedding`.
+        failure: What the source broke with, as long as other streams went on.
+    """
+
+    source: Source
+    stages: list[Stage]
+    framer: Framer
+    stats: Stats
+    policy: str = "block"
+    failure: LiveclfError | None = None
+
+    def blocks(self) -> Generator[Block, None, None]:
+        """Yield what comes out of the stages."""
+        yield from through(self.stages, self.stats.counting(self.source.blocks()))
+
+
 def run(
-    source: Source,
-    stages: Sequence[Stage],
-    framer: Framer,
+    streams: Sequence[Stream],
     batcher: Batcher,
     engine: Engine,
     decider: Decider,
     output: Output,
-    stats: Stats,
     *,
     max_late_s: float = math.inf,
     stride: Stride | None = None,
     on_block: Callable[[], Any] = lambda: None,
+    on_failure: Callable[[Stream], Any] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Classify a stream to its end, or until nobody listens.
+    """Classify streams to their ends, or until nobody listens.
 
-    An error of the source is raised after everything that came before it was written.
+    An error of a source is raised after everything that came before it was written, and
+    after all other streams have ended.
 
     Args:
-        source: Where samples come from.
-        stages: What they pass through, in order.
-        framer: Makes windows of them.
+        streams: At least one; the framer of each knows its number.
         batcher: Collects windows for the engine.
         engine: Runs the network.
         decider: Makes labels of its logits.
         output: Where they go.
-        stats: Counts.
-        max_late_s: Windows of a block that came longer ago are left out, counted.
-        stride: Decides which share of the windows is classified; None: all of them.
+        max_late_s: Windows of a block that came longer ago are left out, counted; not those
+            of a stream that waits.
+        stride: Decides which share of the windows is classified, of streams with that policy.
         on_block: Called after each block.
+        on_failure: Called when one of several streams broke, which has its `failure` then.
         clock: Monotonic, seconds, the one of `Block.received_s`.
     """
-    in_flight, done_s = InFlight(engine), -math.inf
+    answers = _Answers(streams, engine, decider, output, stride, clock)
 
-    def classify(batches: Iterable[Windows]) -> None:
-        for batch in batches:
-            report(in_flight.push(batch, clock()))
-
-    def report(answers: Iterable[Answer]) -> None:
-        nonlocal done_s
-        for windows, handed_s, logits in answers:
-            # A device begins a batch when it is done with the one before.
-            started_s, done_s = max(handed_s, done_s), clock()
-            found = decider.decide(windows, logits, done_s)
-            output.write(found)
-            stats.count_detections(found)
-            if stride is not None:
-                stride.classified(windows.received_s, started_s, clock())
+    def fail(number: int, error: LiveclfError) -> None:
+        streams[number].failure = error
+        on_failure(streams[number])
 
     try:
-        for block in through(stages, stats.counting(source.blocks())):
-            # Left to the capture buffer, an engine that is too slow would have it always full:
-            # every label as late as that is long, and samples lost.
-            is_late = clock() - block.received_s > max_late_s
-            share = 1.0 if stride is None else stride.share
-            for windows in framer.push(block, is_late=is_late, share=share):
-                classify(batcher.push(windows))
-            if not len(block.iq):  # nothing waits in the source
-                classify(batcher.expire(block.received_s))
-                if clock() - block.received_s < _AT_HAND_S:
-                    report(in_flight.flush())
-            on_block()
-            if output.all_closed:
-                break
+        with closing(merged([stream.blocks() for stream in streams], fail)) as blocks:
+            for number, block in blocks:
+                stream = streams[number]
+                # Left to the capture buffer, an engine that is too slow would have it always
+                # full: every label as late as that is long, and samples lost.
+                is_late = stream.policy != "block" and clock() - block.received_s > max_late_s
+                share = stride.share if stride and stream.policy == "stride" else 1.0
+                for windows in stream.framer.push(block, is_late=is_late, share=share):
+                    answers.push(batcher.push(windows))
+                if not len(block.iq):  # nothing waits in the source
+                    answers.push(batcher.expire(block.received_s))
+                    answers.idle(block.received_s)
+                on_block()
+                if output.all_closed:
+                    break
     finally:
-        framer.flush()
-        classify(batcher.flush())
-        report(in_flight.flush())
+        for stream in streams:
+            stream.framer.flush()
+        answers.push(batcher.flush())
+        answers.flush()
+    _raise_failures(streams)
+
+
+class _Answers:
+    """Has batches classified, and passes on what comes of it."""
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        engine: Engine,
+        decider: Decider,
+        output: Output,
+        stride: Stride | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._streams, self._decider, self._output = streams, decider, output
+        self._stride, self._clock = stride, clock
+        self._in_flight, self._done_s = InFlight(engine), -math.inf
+
+    def push(self, batches: Iterable[Windows]) -> None:
+        for batch in batches:
+            self._report(self._in_flight.push(batch, self._clock()))
+
+    def idle(self, since_s: float) -> None:
+        """Wait for what is in flight, if nothing more is at hand."""
+        if self._clock() - since_s < _AT_HAND_S:
+            self.flush()
+
+    def flush(self) -> None:
+        self._report(self._in_flight.flush())
+
+    def _report(self, answers: Iterable[Answer]) -> None:
+        for windows, handed_s, logits in answers:
+            # A device begins a batch when it is done with the one before.
+            started_s, self._done_s = max(handed_s, self._done_s), self._clock()
+            found = self._decider.decide(windows, logits, self._done_s)
+            self._output.write(found)
+            for number, part in found.by_stream():
+                self._streams[number].stats.count_detections(part)
+            if self._stride is not None:
+                self._stride.classified(windows.received_s, started_s, self._clock())
+
+
+def _raise_failures(streams: Sequence[Stream]) -> None:
+    if broken := [stream for stream in streams if stream.failure]:
+        raise SourceError(" ".join(f"{s.source.info.name}: {s.failure}" for s in broken))
 
 
 def through(stages: Sequence[Stage], blocks: Iterator[Block]) -> Iterator[Block]:

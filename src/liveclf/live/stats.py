@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,34 @@ _HALF_BIN = 10 ** (0.5 / _BINS_PER_DECADE)
 
 
 _UNTOLD = "missing in the recording"
+
+# What adds up over streams.
+_ADDED = (
+    "samples", "lost_by", "samples_lost_estimated", "samples_left_out", "stream_s", "classified",
+    "labels", "families", "unknown", "annotated", "label_right", "family_right", "_latency",
+    "_samples_dropped",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What the framers of several streams counted, see `Framer`."""
+
+    windows: int
+    skipped: Counter[str]
+    short_samples: int
+
+    @classmethod
+    def together(cls, framers: Sequence[Framer]) -> Self:
+        """Add up."""
+        skipped: Counter[str] = Counter()
+        for framer in framers:
+            skipped.update(framer.skipped)
+        return cls(
+            sum(framer.windows for framer in framers),
+            skipped,
+            sum(framer.short_samples for framer in framers),
+        )
 
 
 class Stats:
@@ -48,6 +77,16 @@ class Stats:
         self.label_right = 0
         self.family_right = 0
         self._latency = np.zeros(len(_EDGES_S) + 1, np.int64)
+
+    @classmethod
+    def together(cls, parts: Sequence[Stats]) -> Stats:
+        """Add up the counts of several streams, at least one."""
+        whole = cls(parts[0]._family_of)
+        for part in parts:
+            for name in _ADDED:
+                setattr(whole, name, getattr(whole, name) + getattr(part, name))
+            whole.rate_known &= part.rate_known
+        return whole
 
     def counting(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Pass blocks on as the source delivers them, counted."""
@@ -106,11 +145,11 @@ class Stats:
         k = int(np.searchsorted(np.cumsum(self._latency), percent / 100 * total))
         return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] / _HALF_BIN * 1e3)
 
-    def summary(self, framer: Framer, wall_s: float) -> dict[str, Any]:
+    def summary(self, framer: Framer | Cut, wall_s: float) -> dict[str, Any]:
         """Return every figure as plain numbers and strings.
 
         Args:
-            framer: For what it skipped and left over.
+            framer: For what it, or all of them together, skipped and left over.
             wall_s: How long the run took.
         """
         skipped = dict(framer.skipped)

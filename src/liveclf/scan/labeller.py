@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from liveclf.config import ModelSettings, ScanSettings, SourceSettings
+from liveclf.config import Auto, ModelSettings, ScanSettings, SourceSettings
 from liveclf.errors import BundleError, LiveclfError, SourceError
 from liveclf.scan.listing import Found
 from liveclf.scan.results import FileResult
+
+_BATCH = 32  # about the fastest of one thread; more stay not in its cache
 
 if TYPE_CHECKING:
     from liveclf.model.bundle import BundleInfo
@@ -148,14 +150,13 @@ class Labeller:
             info.temperature[network.precision],
             top_k=len(info.classes),  # all of them, to add up
             min_probability=info.threshold(network.precision) if least is None else least,
-            annotations=seen.annotations,
+            streams=[seen],
         )
         tally, stats = Tally(info.classes, wanted.top_k, records), Stats(info.families)
         batcher = Batcher(network.engine.batch_size, self._settings.model.max_age_s)
         try:
-            pipeline.run(
-                source, [decimator], framer, batcher, network.engine, decider, tally, stats
-            )
+            stream = pipeline.Stream(source, [decimator], framer, stats)
+            pipeline.run([stream], batcher, network.engine, decider, tally)
         finally:
             source.close()
             figures.update(tally.figures(stats, framer, seen))
@@ -171,11 +172,12 @@ def source_settings(settings: ScanSettings, path: str) -> SourceSettings:
 
 
 def single_threaded(model: ModelSettings) -> ModelSettings:
-    """Return the settings with one thread, unless the user said how many.
+    """Return the settings with one thread and a fixed batch, unless the user said how many.
 
-    Several engines of one thread each do more than one engine of several. Keras takes no
-    number.
+    Several engines of one thread each do more than one engine of several. What a machine
+    measures to be the fastest batch would make the results depend on the machine. Keras takes
+    no number of threads.
     """
-    if model.threads or model.engine == "keras":
-        return model
-    return structs.replace(model, threads=1)
+    engine = "onnx" if model.engine == "auto" else model.engine
+    threads = model.threads or Auto(engine == "onnx")
+    return structs.replace(model, engine=engine, threads=threads, batch=model.batch or Auto(_BATCH))

@@ -39,7 +39,11 @@ def layout(spans: list[Span], options: ConsoleOptions) -> Table:
     """
     unit = _time_unit(spans)
     columns = _columns(unit, options.ascii_only)
-    if options.max_width < WIDE_CELLS:
+    width = options.max_width
+    if any(span.source for span in spans):
+        columns.insert(0, _SOURCE)
+        width -= MAX_NAME_CELLS
+    if width < WIDE_CELLS:
         columns = [column for column in columns if column.is_vital]
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, padding=0, header_style="bold", highlight=False
@@ -67,6 +71,10 @@ class _Column:
     cell: Callable[[Span], str | Text]
     is_number: bool = True
     is_vital: bool = False
+
+
+# Text, so that brackets in a name are not taken for markup.
+_SOURCE = _Column("stream", 6, lambda span: Text(span.source), is_number=False, is_vital=True)
 
 
 def _columns(unit: str, ascii_only: bool) -> list[_Column]:

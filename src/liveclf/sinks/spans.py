@@ -26,6 +26,8 @@ class Span:
     """Windows that are shown as one row.
 
     Attributes:
+        stream_id: Of all its windows, as are label and source.
+        source: Number and name of the stream, empty where there is only one.
         label: Of all its windows.
         family: Of the last window.
         center_hz: NaN if unknown.
@@ -33,12 +35,15 @@ class Span:
         start_unix_s: Time of the first sample, NaN if unknown.
         start_sample: Absolute index of the first sample.
         stop_sample: Absolute index after the last sample.
+        last_seen: Number of its last window, counted over all streams.
         n_windows: Windows of this label in it.
         probability: Mean over the windows.
         power_dbfs: Mean of the decibels.
         level_db: Mean of the decibels that are known, NaN if none is.
     """
 
+    stream_id: int
+    source: str
     label: str
     family: str
     center_hz: float
@@ -46,6 +51,7 @@ class Span:
     start_unix_s: float
     start_sample: int
     stop_sample: int
+    last_seen: int
     n_windows: int
     probability: float
     power_dbfs: float
@@ -71,7 +77,7 @@ class Span:
         elif not np.isnan(other.level_db):
             self.level_db += share * (other.level_db - self.level_db)
         self.family = other.family
-        self.stop_sample = other.stop_sample
+        self.stop_sample, self.last_seen = other.stop_sample, other.last_seen
         self.n_windows += other.n_windows
 
 
@@ -86,57 +92,67 @@ class Spans:
         """
         self._limit = limit
         self._rows: list[Span] = []
+        self._n_windows = 0
 
     def latest(self, n: int) -> list[Span]:
         """Return the `n` rows seen last, ordered by their first window."""
-        seen = sorted(self._rows, key=lambda span: span.stop_sample)[-n:]
+        seen = sorted(self._rows, key=lambda span: span.last_seen)[-n:]
         return [row for row in self._rows if row in seen]
 
     def add(self, detections: Detections) -> None:
         """Take in one batch."""
-        pieces = [piece for group in _groups(detections) for piece in _pieces(detections, group)]
-        for piece in sorted(pieces, key=lambda span: span.start_sample):
+        parts = (part for group in _groups(detections) for part in _pieces(detections, group))
+        n_before = self._n_windows
+        self._n_windows += len(detections)
+        # Not by their samples, which every stream counts for itself.
+        for part in sorted(parts, key=lambda part: int(part[0])):
+            piece = _span(detections, part, n_before)
             row = self._row_for(piece, detections.window_samples)
             if row is not None:
                 row.extend(piece)
                 continue
             if len(self._rows) == self._limit:
-                self._rows.remove(min(self._rows, key=lambda span: span.stop_sample))
+                self._rows.remove(min(self._rows, key=lambda span: span.last_seen))
             self._rows.append(piece)
 
     def _row_for(self, piece: Span, window_samples: int) -> Span | None:
         hold_samples = _hold_samples(piece.sample_rate_hz, window_samples)
         for row in reversed(self._rows):
-            same = row.label == piece.label and _equal(row.center_hz, piece.center_hz)
+            same = (row.stream_id, row.label) == (piece.stream_id, piece.label)
+            same = same and _equal(row.center_hz, piece.center_hz)
             if same and _equal(row.sample_rate_hz, piece.sample_rate_hz):
                 return row if piece.start_sample - row.stop_sample <= hold_samples else None
         return None
 
 
 def _groups(d: Detections) -> Iterator[NDArray[np.intp]]:
-    """Yield the rows of each pair of frequency and label, in stream order."""
-    for center_hz in np.unique(d.center_hz):
-        here = np.isnan(d.center_hz) if np.isnan(center_hz) else d.center_hz == center_hz
-        for label in np.unique(d.label[here]):
-            yield np.flatnonzero(here & (d.label == label))
+    """Yield the rows of each stream, frequency and label, in stream order."""
+    for stream_id in np.unique(d.stream_id):
+        of_it = d.stream_id == stream_id
+        for center_hz in np.unique(d.center_hz[of_it]):
+            here = np.isnan(d.center_hz) if np.isnan(center_hz) else d.center_hz == center_hz
+            for label in np.unique(d.label[of_it & here]):
+                yield np.flatnonzero(of_it & here & (d.label == label))
 
 
-def _pieces(d: Detections, group: NDArray[np.intp]) -> Iterator[Span]:
+def _pieces(d: Detections, group: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """Split the rows of a group where the label was away for too long."""
     starts = d.start_sample[group]
     hold_samples = _hold_samples(float(d.sample_rate_hz[group[0]]), d.window_samples)
     away = np.diff(starts) - d.window_samples > hold_samples
-    for part in np.split(group, np.flatnonzero(away) + 1):
-        yield _span(d, part)
+    yield from np.split(group, np.flatnonzero(away) + 1)
 
 
-def _span(d: Detections, part: NDArray[np.intp]) -> Span:
+def _span(d: Detections, part: NDArray[np.intp], n_before: int) -> Span:
     first, last = int(part[0]), int(part[-1])
     label, family = int(d.label[first]), int(d.family[last])
     start, rate_hz = int(d.start_sample[first]), float(d.sample_rate_hz[first])
     level_db = d.level_db[part]
     level_db = level_db[~np.isnan(level_db)]
+    stream_id = int(d.stream_id[first])
     return Span(
+        stream_id=stream_id,
+        source=f"{stream_id} {d.stream_names[stream_id]}" if len(d.stream_names) > 1 else "",
         label=d.class_names[label] if label >= 0 else "unknown",
         family=d.family_names[family] if family >= 0 else "unknown",
         center_hz=float(d.center_hz[first]),
@@ -144,6 +160,7 @@ def _span(d: Detections, part: NDArray[np.intp]) -> Span:
         start_unix_s=float(d.epoch_s[first]) + start / rate_hz,
         start_sample=start,
         stop_sample=int(d.start_sample[last]) + d.window_samples,
+        last_seen=n_before + last,
         n_windows=len(part),
         probability=float(d.probability[part].mean()),
         power_dbfs=float(d.power_dbfs[part].mean()),

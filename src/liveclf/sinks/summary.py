@@ -28,7 +28,8 @@ def print_summary(
             of the signal that arrived), skipped {reason: windows}, samples_lost, lost_by {cause:
             samples}, samples_lost_estimated, samples_left_out, samples_short, unknown,
             latency_p50_ms, latency_p99_ms, labels {label: windows}, families {family:
-            windows}, agreement {annotated, label_right, family_right}.
+            windows}, agreement {annotated, label_right, family_right}, and streams, a list of
+            the same figures of each, with its number, name and failure.
         reports: What became of each output.
         file: Where to; none: standard error.
     """
@@ -47,6 +48,7 @@ def _figures(summary: Mapping[str, Any], reports: Sequence[SinkReport], console:
     grid.add_column(overflow="fold")
     lines: dict[str, Text | str] = {
         "source": str(summary.get("source") or ""),
+        "streams": _streams(summary.get("streams") or []),
         "model": ", ".join(str(summary[k]) for k in ("model", "engine") if summary.get(k)),
         "stream": _stream(summary),
         "windows": _windows(summary),
@@ -61,6 +63,23 @@ def _figures(summary: Mapping[str, Any], reports: Sequence[SinkReport], console:
         if text:
             grid.add_row(name, Text(text) if isinstance(text, str) else text)
     return grid
+
+
+def _streams(streams: Sequence[Mapping[str, Any]]) -> Text:
+    """Return a line for each of several streams."""
+    if len(streams) < 2:
+        return Text()
+    return Text("\n").join(_one_of_several(figures) for figures in streams)
+
+
+def _one_of_several(figures: Mapping[str, Any]) -> Text:
+    text = Text(
+        f"{figures['stream']} {figures['source']}: {figures['samples']:,} samples; windows "
+    )
+    text.append(f"{_windows(figures)}; lost ").append_text(_lost(figures))
+    if figures["failure"]:
+        text.append(" (broke)", style="bold red")
+    return text
 
 
 def _stream(summary: Mapping[str, Any]) -> str:
