@@ -37,15 +37,20 @@ def add_settings(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
         parser: Of the command.
         cls: Its settings, sections of options.
     """
-    for section, kind in get_type_hints(cls).items():
-        group = parser.add_argument_group(section)
-        for field, hint, meta in _described(kind):
-            _add(group, f"{section}.{field.name}", field, hint, meta)
+    add_flags(parser, cls)
     general = parser.add_argument_group("configuration")
     general.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
     general.add_argument(
         "--show-config", action="store_true", help="print the resolved settings as TOML and end"
     )
+
+
+def add_flags(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
+    """Add a flag for every setting that has one, no file can hold them."""
+    for section, kind in get_type_hints(cls).items():
+        group = parser.add_argument_group(section)
+        for field, hint, meta in _described(kind):
+            _add(group, f"{section}.{field.name}", field, hint, meta)
 
 
 def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
@@ -54,12 +59,26 @@ def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
     Raises:
         UsageError: As `config.load`.
     """
+    return load(cls, arguments.config, _given(arguments, cls))
+
+
+def resolve_flags(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
+    """Take the flags alone, of `add_flags`.
+
+    Raises:
+        UsageError: As `config.load`.
+    """
+    return load(cls, None, _given(arguments, cls))
+
+
+def _given(arguments: argparse.Namespace, cls: type[Section]) -> dict[str, Any]:
+    """Return the flags that were given and belong to a class, by section."""
     flags: dict[str, Any] = {}
     for name, value in vars(arguments).items():
-        section, dot, key = name.partition(".")
-        if dot and value is not None:
+        section, _, key = name.partition(".")
+        if key and value is not None and section in get_type_hints(cls):
             flags.setdefault(section, {})[key] = value
-    return load(cls, arguments.config, flags)
+    return flags
 
 
 def _described(kind: type[Section]) -> Iterator[tuple[Any, Any, msgspec.Meta]]:
