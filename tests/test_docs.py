@@ -35,6 +35,7 @@ def test_every_flag_that_a_document_names_exists(
     elsewhere = {
         # Of scripts in tools/:
         *("--realisations", "--seed", "--seconds", "--rounds", "--minutes", "--weights"),
+        *("--windows-per-core", "--windows-per-gpu"),
         *("--bundle", "--parts", "--seeds", "--full-size-steps", "--train", "--times"),
         "--bind",  # of SoapySDRServer
         "--average",  # of the older commit that the model card names
