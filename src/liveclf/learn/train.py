@@ -144,6 +144,8 @@ def _begin(settings: TrainSettings, run: Path, material: Material, tell: Tell) -
 
 def _resume(settings: TrainSettings, run: Path, material: Material) -> tuple[keras.Model, int]:
     """Return the model of the last checkpoint, and the steps it has behind it."""
+    # Machines must not differ even in the weights that the checkpoint then replaces.
+    keras.utils.set_random_seed(settings.fit.seed)
     model = load_checkpoint(run / CHECKPOINT)
     check_fits(model, settings, len(material.check.classes), run)
     epoch_steps = min(settings.fit.epoch_steps, settings.fit.steps)
