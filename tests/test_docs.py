@@ -36,6 +36,7 @@ def test_every_flag_that_a_document_names_exists(
         # Of scripts in tools/:
         *("--realisations", "--seed", "--seconds", "--rounds", "--minutes", "--weights"),
         *("--bundle", "--parts", "--seeds", "--windows", "--full-size-steps", "--train", "--times"),
+        *("--windows-per-core", "--windows-per-gpu"),
         "--bind",  # of SoapySDRServer
         *("--head", "--address"),  # of ray start
         "--average",  # of the older commit that the model card names

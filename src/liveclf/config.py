@@ -415,6 +415,41 @@ class TrainSettings(Section, frozen=True):
     data: DataSettings = DataSettings()
 
 
+class ClusterSettings(Section, frozen=True):
+    """Which of several machines that train together this one is; no part of a run."""
+
+    address: Annotated[str, option("train together with other machines, which meet at this address of machine 0; the port after it has to be free too", "--cluster", metavar="HOST:PORT")] = ""
+    rank: Annotated[int, option("number of this machine; 0 writes the run", "--rank", metavar="R", ge=0)] = 0
+    machines: Annotated[int, option("how many train together", "--machines", metavar="N", ge=1)] = 1
+    wait_s: Annotated[Seconds, option("how long machines wait for each other at the beginning", "--cluster-wait", metavar="TIME")] = Seconds(600)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that do not fit together, and half an address."""
+        if self.rank >= self.machines:
+            raise ValueError(f"rank {self.rank} is none of {self.machines} machines, which count from 0")
+        if bool(self.address) != (self.machines > 1):
+            raise ValueError(f"machines {self.machines} and cluster {self.address or 'nowhere'} do not fit: give both, and two machines or more")
+        if self.address:
+            self.at()
+
+    def at(self) -> tuple[str, int]:
+        """Return host and port.
+
+        Raises:
+            ValueError: It is no such address.
+        """
+        name, _, port = self.address.rpartition(":")
+        if not name or not port.isdecimal() or not 0 < int(port) < 65535:
+            raise ValueError(f"cluster {self.address} is no HOST:PORT")
+        return name, int(port)
+
+
+class TogetherSettings(Section, frozen=True):
+    """What `liveclf train` can be told of other machines."""
+
+    cluster: ClusterSettings = ClusterSettings()
+
+
 class SynthDataSettings(Section, frozen=True):
     """What `liveclf synth` puts into a data set."""
 

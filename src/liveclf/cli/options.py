@@ -51,6 +51,16 @@ def add_settings(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
         parser: Of the command.
         cls: Its settings, sections of options.
     """
+    add_flags(parser, cls)
+    general = parser.add_argument_group("configuration")
+    general.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
+    general.add_argument(
+        "--show-config", action="store_true", help="print the resolved settings as TOML and end"
+    )
+
+
+def add_flags(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
+    """Add a flag for every setting that has one, no file can hold them."""
     hints = get_type_hints(cls)
     takes_several = _STREAMS in hints
     if takes_several and isinstance(parser, Parser):
@@ -62,11 +72,6 @@ def add_settings(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
         for field, hint, meta in _described(kind):
             dest = f"{section}.{field.name}"
             _add(group, dest, field, hint, meta, several=takes_several and dest in _NAMES)
-    general = parser.add_argument_group("configuration")
-    general.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
-    general.add_argument(
-        "--show-config", action="store_true", help="print the resolved settings as TOML and end"
-    )
 
 
 def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
@@ -75,17 +80,31 @@ def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
     Raises:
         UsageError: As `config.load`.
     """
+    return load(cls, arguments.config, _given(arguments, cls))
+
+
+def resolve_flags(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
+    """Take the flags alone, of `add_flags`.
+
+    Raises:
+        UsageError: As `config.load`.
+    """
+    return load(cls, None, _given(arguments, cls))
+
+
+def _given(arguments: argparse.Namespace, cls: type[Section]) -> dict[str, Any]:
+    """Return the flags that were given and belong to a class, by section."""
     flags: dict[str, Any] = {}
-    named: list[tuple[str, str, str]] = []
+    hints, named = get_type_hints(cls), list[tuple[str, str, str]]()
     for dest, value in vars(arguments).items():
-        section, dot, key = dest.partition(".")
-        if not dot or value in (None, []):
+        section, _, key = dest.partition(".")
+        if not key or value in (None, []) or section not in hints:
             continue
         if dest in _NAMES and isinstance(value, list):
             named += [(section, key, name) for name in value]
         else:
             flags.setdefault(section, {})[key] = value
-    return load(cls, arguments.config, _with_names(flags, named))
+    return _with_names(flags, named)
 
 
 def _with_names(flags: dict[str, Any], named: list[tuple[str, str, str]]) -> dict[str, Any]:

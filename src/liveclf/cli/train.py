@@ -7,13 +7,17 @@ import os
 import shlex
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from liveclf.cli.messages import say
-from liveclf.cli.options import add_settings, resolve
-from liveclf.config import TrainSettings, load, to_toml
+from liveclf.cli.options import add_flags, add_settings, resolve, resolve_flags
+from liveclf.config import ClusterSettings, TogetherSettings, TrainSettings, load, to_toml
 from liveclf.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from liveclf.learn.cluster import Cluster
 
 INTERRUPTED = 130
 
@@ -30,12 +34,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="go on from the last checkpoint of --run, with its settings",
     )
     add_settings(parser, TrainSettings)
+    add_flags(parser, TogetherSettings)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train, write the bundle and say where it is."""
-    settings = _settings_of(arguments) if arguments.resume else _resolved(arguments)
-    if arguments.show_config:
+    together = resolve_flags(arguments, TogetherSettings).cluster
+    # What another machine resumes is on machine 0, and comes from there.
+    elsewhere = bool(together.rank and arguments.resume)
+    settings = None if elsewhere else _settings(arguments)
+    if arguments.show_config and settings:
         print(to_toml(settings), end="")
         return 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stderr
@@ -49,13 +57,40 @@ def execute(arguments: argparse.Namespace) -> int:
 
     run = arguments.run or Path("runs") / datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     # What can be known before hours of work is known before them.
-    check_run(settings, run, resume=arguments.resume)
+    if settings and not together.rank:
+        check_run(settings, run, resume=arguments.resume)
+    if together.address:
+        return _together(together, settings, run, resume=arguments.resume)
+    assert settings is not None  # only another machine lacks them
     if settings.network.recipe == "as-posted":
         return _as_posted(settings, run)
     return _ours(settings, run, keras.backend.backend(), resume=arguments.resume)
 
 
-def _ours(settings: TrainSettings, run: Path, backend: str, *, resume: bool) -> int:
+def _together(
+    together: ClusterSettings, settings: TrainSettings | None, run: Path, *, resume: bool
+) -> int:
+    """Train with other machines; only machine 0 has something to go on with."""
+    from liveclf.learn import CONFIG
+    from liveclf.learn.cluster import card_of, joined
+
+    card = card_of(together, settings, resume=resume)
+    with joined(together, card, run, _tell, resume=resume) as cluster:
+        settings = settings or load(TrainSettings, cluster.run / CONFIG, {})
+        if cluster.writes:
+            return _ours(settings, run, "jax", resume=resume, cluster=cluster)
+        _work(settings, cluster.run, resume=resume, exports=False, cluster=cluster)
+    return 0
+
+
+def _ours(
+    settings: TrainSettings,
+    run: Path,
+    backend: str,
+    *,
+    resume: bool,
+    cluster: Cluster | None = None,
+) -> int:
     """Train, and say how to go on where something is left to do."""
     from liveclf.learn import CHECKPOINT
     from liveclf.learn.export import check_exporter
@@ -71,9 +106,9 @@ def _ours(settings: TrainSettings, run: Path, backend: str, *, resume: bool) -> 
     else:
         _tell(later)
     try:
-        _work(settings, run, resume=resume, exports=exports)
+        _work(settings, run, resume=resume, exports=exports, cluster=cluster)
     except KeyboardInterrupt:
-        if not (run / CHECKPOINT).exists():
+        if not (run / CHECKPOINT).exists() or cluster:
             raise
         _tell(f"interrupted; go on with: {go_on}")
         return INTERRUPTED
@@ -82,13 +117,22 @@ def _ours(settings: TrainSettings, run: Path, backend: str, *, resume: bool) -> 
     return 0
 
 
-def _work(settings: TrainSettings, run: Path, *, resume: bool, exports: bool) -> None:
+def _work(
+    settings: TrainSettings,
+    run: Path,
+    *,
+    resume: bool,
+    exports: bool,
+    cluster: Cluster | None = None,
+) -> None:
     from liveclf.learn.export import write_bundle
     from liveclf.learn.material import gather
     from liveclf.learn.train import train
 
     material = gather(settings, run, _tell, resume=resume)
-    model = train(settings, run, material, _tell, resume=resume)
+    if cluster and material.data:
+        cluster.same("the file of --data", material.fingerprint)
+    model = train(settings, run, material, _tell, resume=resume, cluster=cluster)
     if not exports:
         return
     info = write_bundle(model, run / "bundle", settings, material)
@@ -113,6 +157,10 @@ def _tell(sentence: str) -> None:
     say(f"liveclf: {sentence}")
 
 
+def _settings(arguments: argparse.Namespace) -> TrainSettings:
+    return _settings_of(arguments) if arguments.resume else _resolved(arguments)
+
+
 def _resolved(arguments: argparse.Namespace) -> TrainSettings:
     """Return the settings of a new run, its files found from any folder it is resumed in."""
     settings = resolve(arguments, TrainSettings)
@@ -130,7 +178,11 @@ def _settings_of(arguments: argparse.Namespace) -> TrainSettings:
 
     if arguments.run is None:
         raise UsageError("--resume needs --run DIR, the run to go on with.")
-    given = sorted(k for k, v in vars(arguments).items() if "." in k and v is not None)
+    given = sorted(
+        k
+        for k, v in vars(arguments).items()
+        if "." in k and not k.startswith("cluster.") and v is not None
+    )
     if given or arguments.config:
         also = ", ".join([*given, *(["--config"] if arguments.config else [])])
         raise UsageError(f"--resume conflicts with {also}: a run goes on with its own settings.")

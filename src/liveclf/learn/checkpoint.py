@@ -48,8 +48,22 @@ class AtomicCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write beside it, then replace."""
-        with writing(self._path, "Checkpoint") as beside:
+        with writing(self._path, "Checkpoint") as beside, undistributed():
             self.model.save(beside)
+
+
+@contextlib.contextmanager
+def undistributed() -> Iterator[None]:
+    """Let Keras forget for a moment that a training is spread over devices.
+
+    To save, it makes variables of its own, which other machines would be waited for to make.
+    """
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
 
 
 def keep_copy(checkpoint: Path, copy: Path) -> None:

@@ -56,7 +56,13 @@ class Feed:
     """Endless (windows, labels) batches, made in other processes while training runs."""
 
     def __init__(
-        self, chunks: Chunks, data: DataSettings, seed: int, batch: int, first_step: int = 0
+        self,
+        chunks: Chunks,
+        data: DataSettings,
+        seed: int,
+        batch: int,
+        first_step: int = 0,
+        rank: int = 0,
     ) -> None:
         """Start the workers and begin to fill the pool.
 
@@ -66,7 +72,9 @@ class Feed:
             seed: Of what is drawn.
             batch: Windows per step.
             first_step: Step of the first batch, above 0 for a resumed run.
+            rank: Of the machine, if several train together, each from chunks of its own.
         """
+        self._rank = rank
         self._data, self._seed, self._batch, self._step = data, seed, batch, first_step
         self._capacity = max(1, data.pool_windows // CHUNK)
         self._chunks: deque[Labelled] = deque(maxlen=self._capacity)
@@ -117,7 +125,7 @@ class Feed:
             self._entered += 1
 
     def _draw(self) -> tuple[FloatArray, NDArray[np.int32]]:
-        rng = np.random.default_rng([self._seed, self._step, 1])
+        rng = np.random.default_rng([self._seed, self._step, 1, self._rank])
         which = rng.integers(len(self._chunks), size=self._batch)
         row = rng.integers(CHUNK, size=self._batch)
         drawn = [(self._chunks[c], r) for c, r in zip(which, row, strict=True)]

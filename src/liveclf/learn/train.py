@@ -20,6 +20,7 @@ from liveclf.errors import MissingExtraError, TrainingError, UsageError
 from liveclf.learn import BEST, CHECKPOINT, CONFIG, HISTORY, TENSORBOARD
 from liveclf.learn.average import finish
 from liveclf.learn.checkpoint import AtomicCheckpoint, check_fits, load_checkpoint, writing
+from liveclf.learn.cluster import Cluster, agreeing
 from liveclf.learn.curves import Curves
 from liveclf.learn.devices import computing_in, policy_name, replicas, spread
 from liveclf.learn.feed import Feed
@@ -32,6 +33,7 @@ from liveclf.learn.optimiser import compile_model, may_skip_steps
 from liveclf.learn.progress import TrainingProgress
 from liveclf.learn.start import start_from
 from liveclf.learn.supply import Supply
+from liveclf.learn.together.share import Share
 from liveclf.model.bundle import load_bundle
 from liveclf.model.vgg16 import build_vgg16, find_preset
 
@@ -39,7 +41,13 @@ Tell = Callable[[str], None]
 
 
 def train(
-    settings: TrainSettings, run: Path, material: Material, tell: Tell, *, resume: bool = False
+    settings: TrainSettings,
+    run: Path,
+    material: Material,
+    tell: Tell,
+    *,
+    resume: bool = False,
+    cluster: Cluster | None = None,
 ) -> keras.Model:
     """Train, or go on with a run.
 
@@ -49,9 +57,10 @@ def train(
         material: What to train on.
         tell: Takes what the user should know, a sentence.
         resume: Go on from the run's last checkpoint.
+        cluster: The machines that train it together; None if this one does alone.
 
     Returns:
-        The trained network.
+        The trained network; on a machine that does not write the run, as the last step left it.
 
     Raises:
         UsageError: See `check_run` and `check_fits`.
@@ -60,7 +69,7 @@ def train(
     """
     check_run(settings, run, resume=resume)
     fit = settings.fit
-    with spread(fit.batch, tell):
+    with cluster.spread(fit.batch, tell) if cluster else spread(fit.batch, tell):
         if resume:
             model, step = _resume(settings, run, material)
         else:
@@ -68,7 +77,9 @@ def train(
         if step < fit.steps and fit.freeze:
             _fit_head(model, settings, run, material, tell)
         elif step < fit.steps and not is_over(run / HISTORY, fit.patience):
-            _fit(model, settings, run, material, step, tell)
+            _fit(model, settings, run, material, step, tell, cluster)
+    if cluster and not cluster.writes:
+        return model
     # What the run comes to is on the disk, so it is the same when a finished run is resumed.
     model = load_checkpoint(run / (BEST if fit.patience else CHECKPOINT))
     if fit.freeze:
@@ -133,6 +144,8 @@ def _begin(settings: TrainSettings, run: Path, material: Material, tell: Tell) -
 
 def _resume(settings: TrainSettings, run: Path, material: Material) -> tuple[keras.Model, int]:
     """Return the model of the last checkpoint, and the steps it has behind it."""
+    # Machines must not differ even in the weights that the checkpoint then replaces.
+    keras.utils.set_random_seed(settings.fit.seed)
     model = load_checkpoint(run / CHECKPOINT)
     check_fits(model, settings, len(material.check.classes), run)
     epoch_steps = min(settings.fit.epoch_steps, settings.fit.steps)
@@ -156,26 +169,31 @@ def _fit(
     material: Material,
     step: int,
     tell: Tell,
+    cluster: Cluster | None,
 ) -> None:
     """Train from a step to the end."""
-    fit = settings.fit
+    fit, share = settings.fit, cluster.share if cluster else Share()
     epoch_steps = min(fit.epoch_steps, fit.steps)
-    check = material.check
-    n = len(check.x) - len(check.x) % replicas()  # the last batch has to divide too
+    # The last batch has to divide too.
+    x, y = (share.of(rows, replicas()) for rows in (material.check.x, material.check.y))
+    batch, chunks = share.batch(fit.batch), share.chunks(material.chunks)
     progress, interrupt = TrainingProgress(fit.steps, fit.batch, step), Interrupt()
-    feed = Feed(material.chunks, settings.data, fit.seed, fit.batch, step)
-    supply, guard = Supply(feed), _guard(settings, material, tell)
+    feed = Feed(chunks, settings.data, fit.seed, batch, step, share.rank)
+    supply, guard = Supply(feed), _guard(settings, material, tell if share.rank == 0 else _silent)
+    watching = [*_callbacks(settings, run, tell), progress] if share.rank == 0 else []
+    if cluster:
+        watching.append(agreeing())
     with feed, progress, interrupt, supply:
         model.fit(
             iter(supply),
             steps_per_epoch=epoch_steps,
             epochs=fit.steps // epoch_steps,
             initial_epoch=step // epoch_steps,
-            validation_data=(check.x[:n], check.y[:n].astype(np.int32)),
-            validation_batch_size=fit.batch,
+            validation_data=(x, y.astype(np.int32)),
+            validation_batch_size=batch,
             shuffle=False,  # the feed has drawn them at random
             verbose=0,
-            callbacks=[supply, guard, *_callbacks(settings, run, tell), progress, interrupt],
+            callbacks=[supply, guard, *watching, interrupt],
         )
     if guard.diagnosis is not None and fit.on_stuck == "stop":
         raise TrainingError(
@@ -195,6 +213,10 @@ def _fit_head(
         fit_head(model, settings, material, tell, watching)
     with writing(run / CHECKPOINT, "Checkpoint") as beside:
         model.save(beside)
+
+
+def _silent(_sentence: str) -> None:
+    """Leave it to machine 0, which sees the same losses and says the same."""
 
 
 def _guard(settings: TrainSettings, material: Material, tell: Tell) -> StuckGuard:

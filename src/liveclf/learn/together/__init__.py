@@ -1,0 +1,1 @@
+"""Several machines that train one network: how they meet, and miss each other."""
