@@ -24,6 +24,7 @@ LAYERS = (
     ("signals",),
     SIBLINGS,
     ("learn",),
+    ("bench",),
     ("doctor",),
     ("cli",),
 )
@@ -102,6 +103,8 @@ def test_no_file_is_named_after_nothing(name):
         "from liveclf.cli import main; main(['record', '--help'])",
         "from liveclf.cli import main; main(['devices', '--help'])",
         "from liveclf.cli import main; main(['doctor', '--help'])",
+        "from liveclf.cli import main; main(['bench', '--help'])",
+        "from liveclf.cli import main; main(['bench', '--show-config'])",
     ],
 )
 def test_help_and_imports_load_nothing_heavy(start):
