@@ -104,12 +104,17 @@ class Framer:
         fmt = block.format
         starts = self._tail_start + self._hop * np.arange(n, dtype=np.int64)
         self._tail_start += n * self._hop
-        views = np.lib.stride_tricks.sliding_window_view(iq, self._window, axis=0)
+        # Not sliding_window_view: its checks take a fifth of the whole time of a group.
+        step, component = iq.strides
+        views = np.lib.stride_tricks.as_strided(
+            iq,
+            (n, 2, self._window),
+            (self._hop * step, component, step),
+            writeable=False,
+        )
         x = np.empty((n, 2, self._window), np.float32)
         with np.errstate(over="ignore"):  # 64-bit samples beyond 32: infinite, so skipped
-            np.subtract(
-                views[:: self._hop][:n], fmt.offset, out=x, dtype=np.float32, casting="unsafe"
-            )
+            np.subtract(views, fmt.offset, out=x, dtype=np.float32, casting="unsafe")
         x, power = unit_power(x)
         with np.errstate(divide="ignore", invalid="ignore"):
             power_dbfs = 10 * np.log10(power) - np.float32(20 * np.log10(fmt.full_scale))
