@@ -279,15 +279,15 @@ class MeasuringSettings(Section, frozen=True):
 
     part_s: Annotated[Seconds, option("how long each of the three parts is measured", "--seconds", metavar="TIME")] = Seconds(5)
     format: Annotated[str, option("sample format", "--format", metavar="cu8|cs16|...")] = "cu8"
-    rate_hz: Annotated[Hertz | None, option("sample rate at which the latency is measured; none: 2.4M, or nine tenths of what this machine keeps up with", "--rate", "-s", metavar="HZ")] = None
+    paced_hz: Annotated[Hertz | None, option("sample rate at which the latency is measured; none: 2.4M, or nine tenths of what this machine keeps up with", "--rate", "-s", metavar="HZ")] = None
     json: Annotated[bool, option("as JSON", "--json")] = False
 
     def __post_init__(self) -> None:
         """Refuse what takes no time."""
         if not 0 < self.part_s <= 600:
             raise ValueError(f"part_s {self.part_s:g} is not above 0 and at most 600")
-        if self.rate_hz is not None and not 1e3 <= self.rate_hz <= 1e9:
-            raise ValueError(f"rate_hz {self.rate_hz:g} is not between 1k and 1G")
+        if self.paced_hz is not None and not 1e3 <= self.paced_hz <= 1e9:
+            raise ValueError(f"paced_hz {self.paced_hz:g} is not between 1k and 1G")
 
 
 class BenchSettings(Section, frozen=True):

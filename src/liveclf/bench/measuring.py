@@ -48,7 +48,7 @@ def measure(
     fmt, part_s = sample_format(settings.bench.format), float(settings.bench.part_s)
     machine = _machine()  # first, as the load is to be that of the others
     network = open_network(settings.model)
-    rate_hz = float(settings.bench.rate_hz or RTL_RATE_HZ)
+    rate_hz = float(settings.bench.paced_hz or RTL_RATE_HZ)
 
     def watch(name: str) -> Watch:
         return Watch(part_s, is_over, progress(name))
@@ -60,7 +60,7 @@ def measure(
     sustained_hz = end_to_end.outputs[-1].samples_per_s if end_to_end else None
     latency = None
     if sustained_hz and not is_over():
-        paced_hz = float(settings.bench.rate_hz or min(RTL_RATE_HZ, _ALLOWANCE * sustained_hz))
+        paced_hz = float(settings.bench.paced_hz or min(RTL_RATE_HZ, _ALLOWANCE * sustained_hz))
         latency = measure_latency(network, fmt, paced_hz, settings.model, watch("latency"))
     return Result(
         liveclf=__version__,
