@@ -63,7 +63,7 @@ def _stages(stages: list[Stage]) -> Table:
     for stage in stages:
         table.add_row(
             stage.name,
-            f"{stage.speed.windows_per_s:,.0f}",
+            _count(stage.speed.windows_per_s),
             f"{stage.speed.spread:.0%}",
             _mega(stage.samples_per_s),
             f"{stage.us_per_window:.2f}",
@@ -122,6 +122,10 @@ def _table(first: str, *others: str) -> Table:
 def _cores(speed: Speed) -> str:
     """Return how many cores are busy with it while it runs."""
     return f"{speed.cpu_us_per_window * speed.windows_per_s / 1e6:.2f}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if number < 1e7 else f"{number / 1e6:,.0f} M"
 
 
 def _mega(samples_per_s: float) -> str:
