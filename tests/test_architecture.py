@@ -24,6 +24,7 @@ LAYERS = (
     ("signals",),
     SIBLINGS,
     ("learn",),
+    ("bench",),
     ("doctor",),
     ("scan",),
     ("cli",),
@@ -118,6 +119,8 @@ def test_no_file_is_named_after_nothing(name):
         "from liveclf.cli import main; main(['doctor', '--help'])",
         "from liveclf.cli import main; main(['scan', '--help'])",
         "from liveclf.cli import main; main(['scan', '--show-config'])",
+        "from liveclf.cli import main; main(['bench', '--help'])",
+        "from liveclf.cli import main; main(['bench', '--show-config'])",
     ],
 )
 def test_help_and_imports_load_nothing_heavy(start):

@@ -20,6 +20,7 @@ from liveclf.config import (
     RECIPES,
     WHEN_SLOW,
     Auto,
+    BenchSettings,
     Count,
     DevicesSettings,
     DoctorSettings,
@@ -41,7 +42,8 @@ from liveclf.errors import UsageError
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
 COMMANDS = (
-    RunSettings, RecordSettings, DevicesSettings, DoctorSettings, TrainSettings, SynthSettings,
+    RunSettings, RecordSettings, DevicesSettings, DoctorSettings, BenchSettings, TrainSettings,
+    SynthSettings,
 )  # fmt: skip
 
 
@@ -225,6 +227,8 @@ NAMES = {
     # Within their limits, which are no single bound:
     "dwell_s": (Seconds(0.25), Seconds(1), Seconds(3600)),
     "buffer_s": (Seconds(0.1), Seconds(2), Seconds(60)),
+    "part_s": (Seconds(0.01), Seconds(5), Seconds(600)),
+    "paced_hz": (None, Hertz(1e3), Hertz(2.4e6), Hertz(1e9)),
 }
 
 

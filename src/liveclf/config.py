@@ -318,6 +318,29 @@ class DoctorSettings(Section, frozen=True):
     model: ModelSettings = ModelSettings()
 
 
+class MeasuringSettings(Section, frozen=True):
+    """What `liveclf bench` measures on, for how long, and how it tells."""
+
+    part_s: Annotated[Seconds, option("how long each of the three parts is measured", "--seconds", metavar="TIME")] = Seconds(5)
+    format: Annotated[str, option("sample format", "--format", metavar="cu8|cs16|...")] = "cu8"
+    paced_hz: Annotated[Hertz | None, option("sample rate at which the latency is measured; none: 2.4M, or nine tenths of what this machine keeps up with", "--rate", "-s", metavar="HZ")] = None
+    json: Annotated[bool, option("as JSON", "--json")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what takes no time."""
+        if not 0 < self.part_s <= 600:
+            raise ValueError(f"part_s {self.part_s:g} is not above 0 and at most 600")
+        if self.paced_hz is not None and not 1e3 <= self.paced_hz <= 1e9:
+            raise ValueError(f"paced_hz {self.paced_hz:g} is not between 1k and 1G")
+
+
+class BenchSettings(Section, frozen=True):
+    """Everything `liveclf bench` can be told."""
+
+    bench: MeasuringSettings = MeasuringSettings()
+    model: ModelSettings = ModelSettings()
+
+
 class SendSettings(Section, frozen=True):
     """Where `liveclf publish` sends to, and how."""
 

@@ -25,7 +25,7 @@ sources.driver_module = lambda device: "fake_driver"
 if __name__ == "__main__":
     sys.exit(main())
 """
-LATE = ("--rate", "250k", "--max-late", "60s", "--buffer", "20s")
+LATE = ("--rate", "250k", "--when-slow", "drop-oldest", "--max-late", "60s", "--buffer", "20s")
 
 
 @pytest.fixture

@@ -121,19 +121,6 @@ def test_a_machine_that_is_too_slow_is_told_which_share_it_covers_and_a_hop_that
     assert 2.4e6 / hop <= 1000
 
 
-def test_a_measurement_counts_every_window_and_ends_in_time():
-    class Fake:
-        name, batch_size = "fake", 128
-
-        def predict(self, x):
-            now_s[0] += len(x) / 500  # at 500 windows a second
-            return x
-
-    now_s = [0.0]
-    assert speed.measure(Fake(), 3.0, lambda: now_s[0]) == pytest.approx(500, rel=1e-6)
-    assert now_s[0] < 4
-
-
 def test_a_measurement_can_be_left_out():
     from liveclf.config import ModelSettings
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "record": ("liveclf.cli.record", "write a stream or a recording as SigMF"),
     "devices": ("liveclf.cli.devices", "list the radios that are there"),
     "doctor": ("liveclf.cli.doctor", "find what is in the way, and how to mend it"),
+    "bench": ("liveclf.cli.bench", "measure how fast this machine classifies, stage by stage"),
     "publish": ("liveclf.cli.publish", "send a recording or a stream to others over ZeroMQ"),
     "synth": ("liveclf.cli.synth", "write a data set of generated signals as HDF5"),
     "train": ("liveclf.cli.train", "train a network on generated signals and bundle it"),
@@ -35,6 +36,7 @@ examples:
   liveclf scan archive/ more/*.cs16 --output results
   liveclf devices
   liveclf doctor --device rtlsdr
+  liveclf bench
   liveclf record out.sigmf-meta --device rtlsdr --freq 433.92M --duration 10s
   liveclf publish --device rtlsdr --freq 433.92M --to tcp://0.0.0.0:5555
   liveclf synth test.hdf5 --windows 30k --seed 7

@@ -82,7 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from liveclf.model.engines import open_engine
 
     bundle = load_bundle(arguments.bundle)
-    engine, precision = open_engine(bundle, settings.model, say)
+    engine, precision = open_engine(bundle, settings.model)
     network = _network(bundle.info, engine.name, precision)
     if arguments.out:
         prepare(arguments.out)

@@ -133,8 +133,16 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         Framer(info.window_samples, settings.window.hop, number, _normaliser(engine))
         for number in range(len(sources))
     ]
+    waits_alone = not any(source.info.is_live for source in sources)
     laid_out = [
-        lay_out(source, of_stream, info, framer, settings.model.when_slow)
+        # Beside a radio a recording waits, whatever the radio does.
+        lay_out(
+            source,
+            of_stream,
+            info,
+            framer,
+            settings.model.when_slow if source.info.is_live or waits_alone else "auto",
+        )
         for source, of_stream, framer in zip(sources, wanted, framers, strict=True)
     ]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]

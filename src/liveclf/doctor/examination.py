@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from liveclf import sources
+from liveclf.bench.noise import RTL_RATE_HZ
 from liveclf.config import DoctorSettings
 from liveclf.doctor import drivers, listening, memory, packages, speed, usb
 from liveclf.doctor.report import Finding
@@ -22,7 +23,7 @@ def examine(settings: DoctorSettings) -> Iterator[Finding]:
     """
     yield from packages.check_packages()
     yield from _check_libraries_and_usb()
-    rate_hz = float(settings.source.rate_hz or speed.RTL_RATE_HZ)
+    rate_hz = float(settings.source.rate_hz or RTL_RATE_HZ)
     ring_mb = float(settings.radio.buffer_s) * rate_hz * _RING_BYTES_PER_SAMPLE / 1e6
     yield _looked("shared memory", lambda: memory.check_shared_memory(ring_mb))
     yield _looked("memory", lambda: memory.check_memory(ring_mb))

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 
-import numpy as np
-
+from liveclf.bench.network import open_network
+from liveclf.bench.noise import RTL_RATE_HZ, NoiseSource
+from liveclf.bench.rounds import Watch
+from liveclf.bench.whole import measure_whole
 from liveclf.config import ModelSettings
 from liveclf.doctor.report import Finding
 from liveclf.dsp.formats import FORMATS
-from liveclf.dsp.framer import Framer
-from liveclf.live.batcher import Batcher
-from liveclf.model.bundle import WINDOW_SAMPLES, load_bundle
-from liveclf.model.engines import open_engine, tuning
-from liveclf.protocols import Engine
-from liveclf.records import Block
+from liveclf.model.bundle import WINDOW_SAMPLES
+from liveclf.model.engines import tuning
 
-RTL_RATE_HZ = 2.4e6
-_BLOCK_SAMPLES = 65_536
 _ALLOWANCE = 0.9  # what is left over when other programs also want the cores
 
 
@@ -34,33 +28,17 @@ def check_speed(settings: ModelSettings, measure_s: float, rate_hz: float) -> Fi
     if not measure_s:
         return Finding("speed", "skipped", "Not measured, as asked for.")
     tuning.forget()  # measured while other programs ran, it may be wrong
-    bundle = load_bundle(settings.bundle)
-    engine, _ = open_engine(bundle, settings)
-    windows_per_s = measure(engine, measure_s)
-    return judge(windows_per_s, rate_hz, f"{bundle.info.name}, {engine.name}")
-
-
-def measure(engine: Engine, measure_s: float, clock: Callable[[], float] = time.monotonic) -> float:
-    """Return how many windows a second are cut from 8-bit samples and classified."""
-    noise = np.random.default_rng(1).integers(0, 256, (_BLOCK_SAMPLES, 2), np.uint8)
-    framer, batcher = Framer(WINDOW_SAMPLES), Batcher(engine.batch_size, 1.0)
-    n_windows, n_blocks, began_s = 0, 0, clock()
-    while (now_s := clock()) - began_s < measure_s or not n_windows:
-        block = Block(
-            iq=noise,
-            format=FORMATS["cu8"],
-            start_sample=n_blocks * _BLOCK_SAMPLES,
-            segment=0,
-            sample_rate_hz=RTL_RATE_HZ,
-            center_hz=0.0,
-            epoch_s=0.0,
-            received_s=now_s,
-        )
-        for windows in framer.push(block):
-            for batch in batcher.push(windows):
-                n_windows += len(engine.predict(batch.x))
-        n_blocks += 1
-    return n_windows / max(clock() - began_s, 1e-9)
+    network = open_network(settings)
+    found = measure_whole(
+        network,
+        lambda n: NoiseSource(FORMATS["cu8"], RTL_RATE_HZ, n, is_paced=False),
+        ["null"],
+        Watch(measure_s),
+    )
+    if found is None:
+        return Finding("speed", "skipped", "Not measured.")
+    windows_per_s = found.outputs[0].speed.windows_per_s
+    return judge(windows_per_s, rate_hz, f"{network.name}, {network.engine.name}")
 
 
 def judge(windows_per_s: float, rate_hz: float, model: str) -> Finding:

@@ -120,8 +120,14 @@ class Framer:
         self._tail_start += len(taken) * self._hop
         n = len(starts)
         self.skipped["stride"] += len(taken) - n
-        views = np.lib.stride_tricks.sliding_window_view(iq, self._window, axis=0)
-        views = views[:: self._hop][: len(taken)]
+        # Not sliding_window_view: its checks take a fifth of the whole time of a group.
+        step, component = iq.strides
+        views = np.lib.stride_tricks.as_strided(
+            iq,
+            (len(taken), 2, self._window),
+            (self._hop * step, component, step),
+            writeable=False,
+        )
         x, power = self._normalise(views if n == len(taken) else views[taken], fmt)
         with np.errstate(divide="ignore", invalid="ignore"):
             power_dbfs = 10 * np.log10(power) - np.float32(20 * np.log10(fmt.full_scale))

@@ -84,7 +84,7 @@ class KerasEngine:
         self._shapes = batch_shapes(batch)
         self._network = Compiled(folded(_load(path), policy), self._shapes)
         self._offsets: dict[np.dtype[Any], float] = {}  # of native windows
-        self.batch_size = batch
+        self.batch_size = int(batch)
         shown = f"mixed {half}" if precision == "mixed" else precision
         self.name = f"keras {shown} on {keras.backend.backend()}"
 

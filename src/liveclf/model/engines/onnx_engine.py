@@ -77,7 +77,7 @@ class OnnxEngine:
     def use(self, threads: int, batch: int) -> None:
         """Set how many of the threads share a batch, and the most windows per call."""
         self._threads = threads
-        self.batch_size = batch
+        self.batch_size = int(batch)
         self.name = f"onnx {self._precision}, {threads} threads"
 
     def predict(self, x: FloatArray) -> FloatArray:
