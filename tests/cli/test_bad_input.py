@@ -326,8 +326,12 @@ def config(folder: Path, text: str) -> list[object]:
 
 FLAGS: dict[str, tuple[Case, int, str]] = {
     "unknown flag": (lambda d: [cu8(d), "--hopp", "3"], WRONG_USE, "unrecognized arguments: --hop"),
-    "abbreviated flag": (lambda d: [cu8(d), "--deci", "3"], WRONG_USE, "arguments: --deci 3"),
-    "two recordings": (lambda d: [cu8(d), "y.cu8"], WRONG_USE, r"unrecognized arguments: y\.cu8"),
+    "abbreviated flag": (
+        lambda d: [cu8(d), "--deci", "3"],
+        WRONG_USE,
+        "unrecognized arguments: --deci",
+    ),
+    "one of two recordings": (lambda d: [cu8(d), "y.cu8"], FAILED, r"y\.cu8"),
     "flag without a value": (lambda d: [cu8(d), "--hop"], WRONG_USE, "--hop: expected one argu"),
     "hop of nothing": (
         lambda d: [cu8(d), "--hop", "0"],

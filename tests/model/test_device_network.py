@@ -217,7 +217,10 @@ def test_native_and_normalised_windows_are_the_same_but_for_the_samples(name, ho
     for start in silent:
         iq[start : start + 200] = np.nan if fmt.dtype.kind == "f" else 0
     edge = data.draw(st.integers(0, 2000))
-    usual, framer = Framer(64, hop), Framer(64, hop, NativeWindows(lambda f: f.name in NATIVE))
+    usual, framer = (
+        Framer(64, hop),
+        Framer(64, hop, normalise=NativeWindows(lambda f: f.name in NATIVE)),
+    )
     framed = [list(_windows(f, fmt, iq, edge)) for f in (usual, framer)]
     a, b = (Windows.concatenate(parts) for parts in framed)
     assert (usual.skipped, usual.windows) == (framer.skipped, framer.windows)

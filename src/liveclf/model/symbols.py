@@ -87,7 +87,9 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
             spectrum: Of one channel.
             bins: Where the line is, (n, 1) float32; its neighbours let the phase drift.
         """
-        re, im = self._fourier.line(spectrum, ops.cast(bins[:, 0], "int32"))
+        # Of a window that is not finite it is any number, and must spoil no other window.
+        bins = ops.clip(ops.cast(bins[:, 0], "int32"), 0, self._samples - 1)
+        re, im = self._fourier.line(spectrum, bins)
         size = ops.rsqrt(re * re + im * im + 1e-12)
         return re * size, im * size
 

@@ -105,8 +105,10 @@ class ReplaySource:
         # By all passes together.
         self._wanted = there if stop is None else min(stop - start, there)
         self._stretches = tuple(_stretches(recording.captures, start, n_samples))
+        # A file's name may be no text at all, and records carry it.
+        name = recording.name.encode("utf-8", "surrogateescape")
         self.info = StreamInfo(
-            name=recording.name,
+            name=name.decode("utf-8", "backslashreplace"),
             format=recording.format.name,
             sample_rate_hz=rate_hz,
             center_hz=self._stretches[0][0].center_hz,
