@@ -2,8 +2,9 @@
 
     python tools/scale_table.py --windows-per-core W --windows-per-gpu V
 
-W is what `liveclf bench` prints on the machine, V what tools/bench_gpu.py does; their defaults
-are placeholders, round numbers that were measured nowhere.
+W is what `liveclf bench` prints on the machine, over its cores, V what tools/bench_gpu.py
+does. The default of W is what was seen on two cores, see docs/speed.md; that of V is a
+placeholder, a round number that was measured nowhere.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rate", type=float, default=2.4e6, help="samples per second of a radio")
     parser.add_argument("--sample-bytes", type=int, default=2, help="of a sample on the wire")
-    parser.add_argument("--windows-per-core", type=float, default=2000, help="of liveclf bench")
+    parser.add_argument("--windows-per-core", type=float, default=1000, help="of liveclf bench")
     parser.add_argument("--windows-per-gpu", type=float, default=100_000, help="of bench_gpu.py")
     parser.add_argument("--record-bytes", type=float, default=370, help="of a JSON line")
     told = parser.parse_args()
