@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,13 +23,14 @@ class Publisher:
     def __init__(self, kind: str = "pub", address: str = "tcp://127.0.0.1:*") -> None:
         self._context = zmq.Context()
         self.socket = self._context.socket({"pub": zmq.XPUB, "push": zmq.PUSH}[kind])
-        self.socket.setsockopt(zmq.SNDTIMEO, round(LIMIT_S * 1000))
+        self.socket.setsockopt(zmq.SNDTIMEO, 100)  # then it looks whether it is to end
         self.socket.setsockopt(zmq.RCVTIMEO, round(LIMIT_S * 1000))
         self.socket.bind(address)
         self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self.kind = kind
         self.device = {"pub": "zmq", "push": "zmq+pull"}[kind] + ":" + self.address
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def send(self, *messages: bytes | Sequence[bytes], listened: bool = False) -> None:
         """Send on a thread, as soon as somebody has subscribed, or at once if somebody has."""
@@ -41,6 +44,8 @@ class Publisher:
             assert not self._thread.is_alive()
 
     def close(self, linger_s: float = LIMIT_S) -> None:
+        if not linger_s:  # nobody may be there any more to send to
+            self._ended.set()
         self.join()
         self._context.destroy(linger=round(linger_s * 1000))
 
@@ -49,7 +54,15 @@ class Publisher:
             assert self.socket.recv()[:1] == b"\x01"
         for message in messages:
             parts = [message] if isinstance(message, bytes) else message
-            self.socket.send_multipart(list(parts))
+            self._send_one(list(parts))
+
+    def _send_one(self, parts: list[Any]) -> None:
+        until_s = time.monotonic() + LIMIT_S
+        while not self._ended.is_set() and time.monotonic() < until_s:
+            with contextlib.suppress(zmq.Again):
+                self.socket.send_multipart(parts)
+                return
+        assert self._ended.is_set(), "nobody takes what is sent"
 
 
 @contextmanager

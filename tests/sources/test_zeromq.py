@@ -295,6 +295,7 @@ def test_a_publisher_cannot_be_tuned():
     with publishing("push") as publisher:
         publisher.send(*pieces(True))
         driver = receiving(publisher.device)
+        publisher.join()  # once nobody listens, sending would wait
         with pytest.raises(SourceError, match="cannot be tuned"):
             driver.tune(1e9)
         driver.close()
