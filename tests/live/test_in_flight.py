@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_parts import CLASSES, WINDOW, FakeClock, FakeEngine, FakeSource, make_blocks, make_windows
+from fake_parts import (
+    CLASSES,
+    FAMILY_OF,
+    WINDOW,
+    FakeClock,
+    FakeEngine,
+    FakeSource,
+    make_blocks,
+    make_windows,
+)
 from test_pipeline import Loop, starts
 
 from liveclf.live.batcher import Batcher
+from liveclf.live.decider import Decider
 from liveclf.live.in_flight import InFlight
 from liveclf.protocols import DeviceEngine
-from liveclf.records import SampleFormat
+from liveclf.records import SampleFormat, Windows
 
 
 class FakeDevice(FakeEngine):
@@ -113,17 +124,22 @@ def test_a_live_loop_that_is_behind_and_a_replay_keep_two_in_flight():
         assert engine.events[:3] == ["submit 0", "submit 1", "wait 0"]
 
 
+def native_of(windows: Windows) -> Windows:
+    return replace(windows, x=np.zeros((len(windows), WINDOW, 2), np.uint8))
+
+
+def test_records_of_native_windows_are_as_long_as_those_of_normalised_ones():
+    windows = make_windows(3)
+    for each in (windows, native_of(windows)):
+        decider = Decider(CLASSES, FAMILY_OF, 1.0, top_k=1, min_probability=0.0)
+        found = decider.decide(each, np.zeros((3, len(CLASSES)), np.float32), 0.0)
+        assert found.window_samples == WINDOW
+
+
 def test_native_and_normalised_windows_share_no_batch():
     batcher = Batcher(100, math.inf)
     parts = [make_windows(3, 3 * k) for k in range(4)]
-    native = [
-        w
-        if k < 2
-        else type(w)(
-            np.zeros((3, WINDOW, 2), np.uint8), *(getattr(w, name) for name in w.__slots__[1:])
-        )
-        for k, w in enumerate(parts)
-    ]
+    native = [w if k < 2 else native_of(w) for k, w in enumerate(parts)]
     batches = [b for w in native for b in batcher.push(w)] + list(batcher.flush())
     assert [(len(b), b.x.dtype) for b in batches] == [(6, np.float32), (6, np.uint8)]
     assert np.concatenate([b.start_sample for b in batches]).tolist() == starts(12)

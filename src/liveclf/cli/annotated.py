@@ -157,7 +157,7 @@ class _TruthTable:
         of signals is no contradiction to the names of these.
         """
         first = windows.start_sample[:, None]
-        inside = (self._start <= first) & (first + windows.x.shape[2] <= self._stop)
+        inside = (self._start <= first) & (first + windows.window_samples <= self._stop)
         by_known = self._agreed(inside & self._is_known)
         return np.where(by_known == _NOWHERE, self._agreed(inside), by_known)
 

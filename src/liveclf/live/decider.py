@@ -73,7 +73,7 @@ class Decider:
         return Detections(
             stream_id=windows.stream_id,
             start_sample=windows.start_sample,
-            window_samples=windows.x.shape[2],
+            window_samples=windows.window_samples,
             gap_before=windows.gap_before,
             sample_rate_hz=windows.sample_rate_hz,
             center_hz=windows.center_hz,
@@ -103,7 +103,7 @@ class Decider:
             level_db[rows] = self._floors[k].push(
                 windows.power_dbfs[rows], windows.center_hz[rows], windows.sample_rate_hz[rows]
             )
-            truth[rows] = self._truths[k].at(windows.start_sample[rows], windows.x.shape[2])
+            truth[rows] = self._truths[k].at(windows.start_sample[rows], windows.window_samples)
         return level_db, truth
 
 
