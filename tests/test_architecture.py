@@ -18,7 +18,7 @@ SIBLINGS = ("sources", "live", "model", "sinks")
 # never import each other.
 LAYERS = (
     ("errors",),
-    ("records",),
+    ("emissions", "records"),
     ("protocols",),
     ("config", "dsp"),
     ("signals",),
