@@ -101,10 +101,10 @@ class Extractor:
         return np.asarray(y[edge : m - edge], np.complex64)
 
     def _spectrum(self, k: int, begin: int, known: int) -> Complex:
-        if (spectrum := self._spectra.get(k)) is not None:
+        if k in self._spectra:
             self._spectra.move_to_end(k)
-            return spectrum
-        spectrum = fft.fft(self._read(begin, begin + self._n))
+            return self._spectra[k]
+        spectrum: Complex = fft.fft(self._read(begin, begin + self._n))
         if begin + self._n <= known:  # else more will come
             self._spectra[k] = spectrum
             if len(self._spectra) > _KEPT:

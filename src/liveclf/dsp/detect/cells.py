@@ -52,7 +52,9 @@ class Box:
     row_power: FloatArray
 
 
-def find(power: FloatArray, floor: FloatArray, around: int) -> tuple[list[Box], NDArray[np.bool_], int]:
+def find(
+    power: FloatArray, floor: FloatArray, around: int
+) -> tuple[list[Box], NDArray[np.bool_], int]:
     """Find the boxes of a chunk.
 
     Args:
@@ -76,9 +78,12 @@ def find(power: FloatArray, floor: FloatArray, around: int) -> tuple[list[Box], 
     low = ((fast > _FAST_LOW) | (slow > _SLOW_LOW)) & heard
     if not low.any():
         return [], low, 0
-    joined = ndimage.binary_closing(
-        np.pad(low, ((_JOIN_ROWS, _JOIN_ROWS), (1, 1))), np.ones((2 * _JOIN_ROWS + 1, 3), bool)
-    )[_JOIN_ROWS:-_JOIN_ROWS, 1:-1] | low
+    joined = (
+        ndimage.binary_closing(
+            np.pad(low, ((_JOIN_ROWS, _JOIN_ROWS), (1, 1))), np.ones((2 * _JOIN_ROWS + 1, 3), bool)
+        )[_JOIN_ROWS:-_JOIN_ROWS, 1:-1]
+        | low
+    )
     labels, n = ndimage.label(joined, np.ones((3, 3), int))
     index = np.arange(1, n + 1)
     is_sure = ndimage.maximum(seed, labels, index).astype(bool)

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from liveclf.dsp.detect import cells
 from liveclf.dsp.detect.floor import Floor
 from liveclf.dsp.detect.relations import sort_out
-from liveclf.dsp.detect.resolution import Resolution
+from liveclf.dsp.detect.resolution import HOLD_ROWS, Resolution
 from liveclf.dsp.detect.spectrogram import Spectrogram
 from liveclf.dsp.detect.tracks import Track, Tracks, occupied
 from liveclf.records import FloatArray
 
 _SHORTEST_ROWS = 3  # less than this is a crackle
-_HOLD_ROWS = 96  # an ended signal waits so long for what ended with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +137,12 @@ class Detector:
         if self._floor.follow(inner, ~is_taken):
             boxes, _, _ = cells.find(rows, self._floor.level, around)
         self._tracks.push(boxes, self._next_row)
+        for track in self._tracks.open:
+            if track.number:
+                track.forget()
         self._next_row += len(inner)
         self._held += self._tracks.ended(self._next_row)
-        ripe = [t for t in self._held if self._next_row - t.stop_row > _HOLD_ROWS]
+        ripe = [t for t in self._held if self._next_row - t.stop_row > HOLD_ROWS]
         if not ripe:
             return []
         chosen = self._held if len(ripe) == len(self._held) else ripe

@@ -11,6 +11,8 @@ NOMINAL_RATE_HZ = 1e6
 # Short enough for the pulses of remote controls, long enough to part channels of 12.5 kHz.
 _ROW_S = 0.45e-3
 _LEAST_BINS, _MOST_BINS = 128, 2048
+HOLD_ROWS = 96
+"""An ended signal waits so long for what ended with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Resolution:
     chunk_rows: int
     floor_rows: int
     gap_rows: int
+
+    @property
+    def memory_rows(self) -> int:
+        """Rows after which everything that is not a lasting signal has been told."""
+        return self.floor_rows + self.gap_rows + HOLD_ROWS + 4 * self.chunk_rows
 
     @classmethod
     def at(cls, sample_rate_hz: float, gap_s: float) -> Self:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from liveclf.dsp.detect.cells import Box
 from liveclf.records import FloatArray
@@ -37,12 +36,17 @@ class Track:
     powers: list[tuple[int, FloatArray]]
     is_sure: bool
     number: int = 0
-    core: tuple[int, int] = field(default=(0, 0))
+    core: tuple[int, int] = (0, 0)
+    rows_before: int = 0
 
     @property
     def rows(self) -> int:
         """Rows with anything of it."""
-        return sum(int(np.count_nonzero(power)) for _, power in self.powers)
+        return self.rows_before + sum(int(np.count_nonzero(power)) for _, power in self.powers)
+
+    def forget(self) -> None:
+        """Keep of the powers how many there were: it may last for hours."""
+        self.rows_before, self.powers = self.rows, []
 
     @property
     def power(self) -> float:
@@ -62,6 +66,7 @@ class Track:
         self.stop_row = max(self.stop_row, other.stop_row)
         self.profile = self.profile + other.profile
         self.powers = self.powers + other.powers
+        self.rows_before += other.rows_before
         self.is_sure |= other.is_sure
         self.core = core_of(self.profile)
 
