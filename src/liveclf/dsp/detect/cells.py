@@ -53,7 +53,7 @@ class Box:
 
 
 def find(
-    power: FloatArray, floor: FloatArray, around: int
+    power: FloatArray, floor: FloatArray, around: int, *, goes_on: bool
 ) -> tuple[list[Box], NDArray[np.bool_], int]:
     """Find the boxes of a chunk.
 
@@ -63,27 +63,22 @@ def find(
         floor: Shape (n_bins,).
         around: Rows of context on either side.
 
+        goes_on: Whether there is a signal that may go on with what is below the upper threshold.
+
     Returns:
         Boxes, in rows counted from the first behind the context; which cells are over the
         lower threshold, shape (rows, n_bins); and how many boxes more there were.
     """
     ratio = power / floor
-    fast, slow = _mean(ratio, *FAST), _mean(ratio, *SLOW)
-    inner = slice(around, len(power) - around)
+    fast, slow = _means(ratio, around)
     # Leakage is a matter of power, not of how far over its floor a cell is.
-    smooth = fast[inner] * floor
+    smooth = fast * floor
     heard = smooth > smooth.max(axis=1, keepdims=True) * _RANGE
-    fast, slow = fast[inner], slow[inner]
-    seed = ((fast > _FAST_SEED) | (slow > _SLOW_SEED)) & heard
     low = ((fast > _FAST_LOW) | (slow > _SLOW_LOW)) & heard
-    if not low.any():
+    seed = ((fast > _FAST_SEED) | (slow > _SLOW_SEED)) & low
+    if not (seed.any() or (goes_on and low.any())):
         return [], low, 0
-    joined = (
-        ndimage.binary_closing(
-            np.pad(low, ((_JOIN_ROWS, _JOIN_ROWS), (1, 1))), np.ones((2 * _JOIN_ROWS + 1, 3), bool)
-        )[_JOIN_ROWS:-_JOIN_ROWS, 1:-1]
-        | low
-    )
+    joined = _closed(low)
     labels, n = ndimage.label(joined, np.ones((3, 3), int))
     index = np.arange(1, n + 1)
     is_sure = ndimage.maximum(seed, labels, index).astype(bool)
@@ -95,7 +90,7 @@ def find(
         peaks = ndimage.maximum(fast, labels, index)[chosen]
         chosen = np.sort(chosen[np.argsort(-peaks)[:MOST_BOXES]])
     n_more = int(keep.sum()) - len(chosen)
-    ratio = ratio[inner]
+    ratio = ratio[around : len(power) - around]
     found = []
     for k in chosen.tolist():
         rows, bins = boxes[k]
@@ -114,18 +109,43 @@ def find(
     return found, joined, n_more
 
 
-def _mean(x: FloatArray, n_rows: int, n_bins: int) -> FloatArray:
-    """Average over a rectangle around each cell; beyond the edges there is nothing."""
-    y = _sum(x, n_rows, 0)
-    return _sum(y, n_bins, 1) / np.float32(n_rows * n_bins)
+def _means(x: FloatArray, around: int) -> tuple[FloatArray, FloatArray]:
+    """Average over the rectangles of `FAST` and `SLOW` around each cell that is no context.
+
+    Beyond the lowest and the highest bin there is nothing.
+    """
+    n = len(x) - 2 * around
+    pairs = x[:-1] + x[1:]
+    fours = pairs[:-2] + pairs[2:]
+    eights = fours[:-4] + fours[4:]
+    sixteens = eights[:-8] + eights[8:]
+    fast = fours[around - FAST[0] // 2 :][:n]
+    slow = sixteens[around - SLOW[0] // 2 :][:n]
+    return _across(fast, FAST), _across(slow, SLOW)
 
 
-def _sum(x: FloatArray, n: int, axis: int) -> FloatArray:
-    total = np.zeros_like(x)
-    for k in range(-(n // 2), n - n // 2):
-        source = [slice(None), slice(None)]
-        target = [slice(None), slice(None)]
-        source[axis] = slice(max(0, k), x.shape[axis] + min(0, k))
-        target[axis] = slice(max(0, -k), x.shape[axis] + min(0, -k))
-        total[tuple(target)] += x[tuple(source)]
-    return total
+def _across(x: FloatArray, size: tuple[int, int]) -> FloatArray:
+    n_rows, n_bins = size
+    y = x.copy()
+    for k in range(1, n_bins // 2 + 1):
+        y[:, k:] += x[:, :-k]
+        y[:, :-k] += x[:, k:]
+    y /= np.float32(n_rows * n_bins)
+    return y
+
+
+def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill gaps of up to `_JOIN_ROWS` rows and of one bin: a morphological closing."""
+    padded = np.pad(mask, ((_JOIN_ROWS, _JOIN_ROWS), (1, 1)))
+    size = 2 * _JOIN_ROWS + 1
+    rows = np.lib.stride_tricks.sliding_window_view(np.pad(padded, ((_JOIN_ROWS,) * 2, (0, 0))), size, axis=0)
+    grown = rows.any(axis=-1)
+    wide = grown.copy()
+    wide[:, 1:] |= grown[:, :-1]
+    wide[:, :-1] |= grown[:, 1:]
+    wide = np.pad(wide, ((_JOIN_ROWS,) * 2, (0, 0)))
+    kept = np.lib.stride_tricks.sliding_window_view(wide, size, axis=0).all(axis=-1)
+    narrow = kept.copy()
+    narrow[:, 1:] &= kept[:, :-1]
+    narrow[:, :-1] &= kept[:, 1:]
+    return np.asarray(narrow[_JOIN_ROWS:-_JOIN_ROWS, 1:-1] | mask)

@@ -132,10 +132,11 @@ class Detector:
     def _look_at(self, rows: FloatArray) -> list[Found]:
         around = self._around
         inner = rows[around:-around]
-        boxes, is_taken, n_more = cells.find(rows, self._floor.level, around)
+        goes_on = bool(self._tracks.open)
+        boxes, is_taken, n_more = cells.find(rows, self._floor.level, around, goes_on=goes_on)
         self.left_out["too many at once"] += n_more
         if self._floor.follow(inner, ~is_taken):
-            boxes, _, _ = cells.find(rows, self._floor.level, around)
+            boxes, _, _ = cells.find(rows, self._floor.level, around, goes_on=goes_on)
         self._tracks.push(boxes, self._next_row)
         for track in self._tracks.open:
             if track.number:
