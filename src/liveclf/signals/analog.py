@@ -9,7 +9,13 @@ from liveclf.signals.audio import audio
 from liveclf.signals.linear import WORK, ComplexArray
 
 
-def am(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
+def am(
+    name: str,
+    rng: np.random.Generator,
+    n: int,
+    length: int = WORK,
+    band: tuple[float, float] = (0.01, 0.25),
+) -> ComplexArray:
     """Modulate the amplitude by audio.
 
     DSB-WC is 1 + m a(t), m 0.3 to 1 and for one in ten over-modulated up to 2;
@@ -20,11 +26,12 @@ def am(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> Compl
         rng: Source of all randomness.
         n: Signals.
         length: Samples of each, even.
+        band: Smallest and largest bandwidth of the audio, cycles per sample.
 
     Returns:
         Shape (n, length) complex64, any power.
     """
-    message, _ = audio(rng, n, length)
+    message, _ = audio(rng, n, length, *band)
     depth = np.where(rng.random(n) < 0.1, rng.uniform(1, 2, n), rng.uniform(0.3, 1, n))[:, None]
     if name == "AM-DSB-SC":
         return message.astype(np.complex64)

@@ -17,13 +17,24 @@ from liveclf.signals.linear import (
 )
 
 
-def fm(rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
+def fm(
+    rng: np.random.Generator,
+    n: int,
+    length: int = WORK,
+    band: tuple[float, float] = (0.01, 0.1),
+) -> ComplexArray:
     """Frequency modulation by audio, deviation 0.5 to 8 times the audio bandwidth.
+
+    Args:
+        rng: Source of all randomness.
+        n: Signals.
+        length: Samples of each.
+        band: Smallest and largest bandwidth of the audio, cycles per sample.
 
     Returns:
         Shape (n, length) complex64, unit power.
     """
-    message, bandwidth = audio(rng, n, length, high=0.1)
+    message, bandwidth = audio(rng, n, length, *band)
     index = np.exp(rng.uniform(np.log(0.5), np.log(8), n))
     # Carson: 2 (deviation + bandwidth) has to stay inside the sampled band.
     deviation = np.minimum(index * bandwidth, 0.4 - bandwidth)
@@ -60,23 +71,59 @@ def fsk(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> Comp
     if name == "2FSK":
         for row in np.flatnonzero(slow & (rng.random(n) < 0.5)):
             levels[row] = 2 * line_coded(rng, length, longest_run(sps[row])) - 1
-    position = (np.arange(length)[None, :] / sps[:, None] + rng.random((n, 1))).astype(int)
-    keyed = np.take_along_axis(levels, position, axis=1) * (index / (2 * sps))[:, None]
-    return _from_frequency(_gaussian(keyed, bt / sps))
+    return keyed_frequency(levels, length, sps, index, bt, rng.random((n, 1)))
 
 
-def lora(rng: np.random.Generator, n: int, length: int = WORK) -> ComplexArray:
-    """Chirp spread spectrum: up-chirps that start at one of 2^SF frequencies.
+def keyed_frequency(
+    levels: NDArray[np.int64],
+    length: int,
+    sps: NDArray[np.float64],
+    index: NDArray[np.float64],
+    bt: NDArray[np.float64],
+    delay: NDArray[np.float64],
+) -> ComplexArray:
+    """Key the frequency, with continuous phase.
 
-    Spreading factors 5 to 12, bandwidth 0.1 to 0.9 of the sample rate, as long as at
-    least half a chirp fits a window (a shorter part is a bare carrier).
-
-    Source: Semtech AN1200.22, section 4.
+    Args:
+        levels: Odd integers around 0, enough of them, shape (n, n_symbols).
+        length: Samples of each signal.
+        sps: Samples per symbol, shape (n,).
+        index: Modulation index, the spacing of the tones over the symbol rate, shape (n,).
+        bt: 3 dB bandwidth of the Gaussian filter times the symbol's length, shape (n,);
+            infinite for none.
+        delay: Part of the first symbol that is left out, shape (n, 1).
 
     Returns:
         Shape (n, length) complex64, unit power.
     """
-    bandwidth = np.exp(rng.uniform(np.log(0.1), np.log(0.9), n))
+    position = (np.arange(length)[None, :] / sps[:, None] + delay).astype(int)
+    keyed = np.take_along_axis(levels, position, axis=1) * (index / (2 * sps))[:, None]
+    return _from_frequency(_gaussian(keyed, bt / sps))
+
+
+def lora(
+    rng: np.random.Generator,
+    n: int,
+    length: int = WORK,
+    band: tuple[float, float] = (0.1, 0.9),
+) -> ComplexArray:
+    """Chirp spread spectrum: up-chirps that start at one of 2^SF frequencies.
+
+    Spreading factors 5 to 12, as long as at least half a chirp fits a window (a shorter
+    part is a bare carrier).
+
+    Source: Semtech AN1200.22, section 4.
+
+    Args:
+        rng: Source of all randomness.
+        n: Signals.
+        length: Samples of each.
+        band: Smallest and largest bandwidth, cycles per sample.
+
+    Returns:
+        Shape (n, length) complex64, unit power.
+    """
+    bandwidth = np.exp(rng.uniform(np.log(band[0]), np.log(band[1]), n))
     widest = np.minimum(12, np.floor(np.log2(WORK * bandwidth)))
     chips = 2.0 ** np.floor(rng.uniform(5, widest + 1))
     position = np.arange(length)[None, :] * (bandwidth / chips)[:, None] + rng.random((n, 1))

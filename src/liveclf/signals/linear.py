@@ -90,14 +90,41 @@ def linear(
             keys = rng.integers(order, size=n_symbols)
         symbols = make(order, rng)[keys]
         staggered = name == "OQPSK"
-        if kind[row] < (0.8 if remote[row] else 0.15):
-            out[row] = _rectangular(symbols, length, rng.random(), staggered)
-        else:
-            rolloff = rng.uniform(0.1, 0.5)
-            matched = kind[row] > 0.9  # a receiver's matched filter is included
-            spectrum = _shaped(symbols, rolloff, matched, rng.random(), staggered)
-            out[row] = _synthesise(spectrum, length) * (length / n_symbols)
+        is_held = kind[row] < (0.8 if remote[row] else 0.15)
+        rolloff = None if is_held else rng.uniform(0.1, 0.5)
+        matched = kind[row] > 0.9  # a receiver's matched filter is included
+        out[row] = keyed(
+            symbols, length, rolloff, matched=matched, delay=rng.random(), staggered=staggered
+        )
     return out
+
+
+def keyed(
+    symbols: NDArray[np.complex128],
+    length: int,
+    rolloff: float | None,
+    *,
+    matched: bool = False,
+    delay: float = 0.0,
+    staggered: bool = False,
+) -> NDArray[np.complex128]:
+    """Send symbols through a pulse, once and evenly over `length` samples.
+
+    Args:
+        symbols: One period, shape (n_symbols,).
+        length: Samples that they take.
+        rolloff: Of the root raised cosine; None holds each symbol until the next.
+        matched: Shape twice, as behind a receiver's matched filter.
+        delay: Of all symbols, in symbols.
+        staggered: Q half a symbol late.
+
+    Returns:
+        Shape (length,), periodic, of the power of the symbols.
+    """
+    if rolloff is None:
+        return _rectangular(symbols, length, delay, staggered)
+    spectrum = _shaped(symbols, rolloff, matched, delay, staggered)
+    return _synthesise(spectrum, length) * (length / len(symbols))
 
 
 def _shaped(
