@@ -32,7 +32,7 @@ Complex = NDArray[np.complex64]
 
 _PIECE_S = 0.25  # of a signal that lasts, cut at a time
 _LEAST_PIECE_ROWS = 64
-_MOST_WINDOWS = 16  # of a piece: more say nothing new
+_FEW_WINDOWS, _MOST_WINDOWS = 4, 16  # of a piece: more say nothing new
 # Samples per hertz of the occupied band. Of a linear modulation that is 2 to 3 samples a symbol.
 _OVERSAMPLING = 3.0
 # A burst that is shorter than a window then gets more, so as to fill it.
@@ -218,10 +218,10 @@ class _Stretch:
         cut.width = found.high - found.low
         cut.band = low, high = self._band(found)
         width = high - low
-        filling = window / (found.stop - found.start)
+        filling = window / found.active
         rate = min(max(_OVERSAMPLING * width, filling), _MOST_OVERSAMPLING * width, 1.0)
         cut.tuning = self.extractor.tuning((low + high) / 2, rate)
-        filled = (found.stop - found.start) * self.extractor.rate(cut.tuning) / window
+        filled = found.active * self.extractor.rate(cut.tuning) / window
         cut.note = None
         if _OVERSAMPLING * width > 1.5:
             cut.note = f"fills {width:.0%} of the band: fewer samples a symbol than wanted"
@@ -257,12 +257,9 @@ class _Stretch:
             last = first + whole
         cut.next_sample = last
         y, start = self.extractor.cut(first, last, known, cut.tuning)
-        places = _places(len(y), window)
+        places = _places(y, window)
         views = np.stack([y[k : k + window] for k in places]) if len(places) else nothing[0]
-        power = np.einsum("ij,ij->i", views.real, views.real)
-        power += np.einsum("ij,ij->i", views.imag, views.imag)
-        chosen = power >= _PAUSE_RATIO * power.max(initial=0.0)
-        return views[chosen], (start + places / rate)[chosen]
+        return views, start + places / rate
 
     def _is_due(self, found: Found) -> bool:
         cut = self.cuts.get(found.number)
@@ -299,13 +296,29 @@ class _Newest:
         return iq
 
 
-def _places(n: int, window: int) -> NDArray[np.int64]:
-    """Return where windows begin in n samples: side by side, or spread out over too many."""
+def _places(y: Complex, window: int) -> NDArray[np.int64]:
+    """Return where windows begin: spread out over much, where the power is in little.
+
+    Windows that are much weaker than the strongest lie between bursts, and are left out.
+    """
+    n = len(y)
+    if n < window:
+        return np.empty(0, np.int64)
+    energy = np.concatenate([[0.0], np.cumsum(np.abs(y) ** 2, dtype=np.float64)])
     count = n // window
-    if count > _MOST_WINDOWS:
-        return np.linspace(0, n - window, _MOST_WINDOWS).astype(np.int64)
-    spare = n - count * window  # shared out, so that windows lie in the middle of a burst
-    return np.arange(count) * window + spare * (np.arange(count) + 1) // (count + 1)
+    if count > _FEW_WINDOWS:
+        places = np.linspace(0, n - window, min(count, _MOST_WINDOWS)).astype(np.int64)
+    else:
+        places = np.arange(0, n - window + 1, window // 8)
+    power = energy[places + window] - energy[places]
+    strong = power >= _PAUSE_RATIO * power.max()
+    if count > _FEW_WINDOWS:
+        return np.asarray(places[strong])
+    chosen: list[int] = []
+    for k in places[strong][np.argsort(-power[strong], kind="stable")].tolist():
+        if all(abs(k - other) >= window * 3 // 4 for other in chosen):
+            chosen.append(k)
+    return np.sort(np.array(chosen, np.int64))
 
 
 def _rounding_noise(block: Block) -> float:

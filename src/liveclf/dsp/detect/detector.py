@@ -17,6 +17,7 @@ from liveclf.dsp.detect.spectrogram import Spectrogram
 from liveclf.dsp.detect.tracks import Track, Tracks
 from liveclf.records import FloatArray
 
+_EQUIVALENT = 0.6  # rows that overlap by half are worth so many independent ones
 _SHORTEST_ROWS = 3  # less than this is a crackle
 
 
@@ -28,6 +29,7 @@ class Found:
         number: Of the signal in its stretch, from 1.
         start: First sample of the stretch with anything of it.
         stop: Behind the last.
+        active: Samples between the two in which it was there.
         low: Lower edge of the occupied band, cycles per sample, -1/2 to 1/2.
         high: Upper edge.
         snr: Power over noise power inside the occupied band, a ratio.
@@ -39,6 +41,7 @@ class Found:
     number: int
     start: int
     stop: int
+    active: int
     low: float
     high: float
     snr: float
@@ -173,14 +176,18 @@ class Detector:
 
     def _found(self, track: Track, *, has_ended: bool) -> Found:
         n, hop = self._r.n_bins, self._r.hop_samples
-        low, high = edges(track.profile)
+        rows = max(1, track.rows)
+        level = self._floor.level
+        low, high = edges(track.profile / rows, level, _EQUIVALENT * rows)
         bins = slice(int(low), int(np.ceil(high)))
-        noise = float(self._floor.level[bins].sum())
-        signal = float(track.profile[bins].sum()) / max(1, track.rows)
+        # The median: a spike at 0 Hz is no noise that a signal over it would have to beat.
+        noise = float(np.median(level[bins])) * (bins.stop - bins.start)
+        signal = float(track.profile[bins].sum()) / rows
         return Found(
             number=track.number,
             start=track.first_row * hop,
             stop=(track.stop_row - 1) * hop + n,
+            active=rows * hop,
             # A bin is centred on its frequency, so its edges lie half a bin to either side.
             low=(low - 0.5) / n - 0.5,
             high=(high - 0.5) / n - 0.5,
