@@ -46,9 +46,14 @@ def _csv(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
 def _table(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
     from liveclf.sinks.table import open_table
 
+    stream = _stream("table", target)
     if reports is Emissions:
-        raise UsageError("--output table shows windows, not emissions; give --output jsonl.")
-    return open_table(_stream("table", target), info)
+        from liveclf.sinks.emission_rows import EmissionRows
+
+        return open_table(stream, info, EmissionRows)
+    from liveclf.sinks.window_rows import WindowRows
+
+    return open_table(stream, info, WindowRows)
 
 
 def _null(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
