@@ -270,6 +270,6 @@ def test_importing_the_sinks_loads_nothing_heavy():
 
 @pytest.mark.parametrize("reports", [Detections, Emissions])
 def test_every_kind_can_be_opened(capfd, info, reports):
-    for kind in SINKS:
+    for kind in (name for name, sink in SINKS.items() if sink.uses_stdout or not sink.target):
         (report,) = open_sinks([kind], is_live=True, info=info, reports=reports).close({})
         assert (report.name, report.state) == (kind, "ok")
