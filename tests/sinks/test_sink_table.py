@@ -143,6 +143,7 @@ def test_on_a_file_only_the_final_state_is_written(make, info):
     screen.sink.close({})
     assert screen.n_drawings == 1
     assert "100 windows" in screen.text
+    assert screen.text.endswith("\n")
 
 
 def test_it_counts_windows_a_second(make, screen):

@@ -90,19 +90,17 @@ class TableSink(Generic[ReportT]):
         if not self._is_stale or now_s - self._drawn_s < REFRESH_S:
             return
         self._drawn_s, self._is_stale = now_s, False
-        if self._live is None:
-            self._live = _live(self._console)
-            self._live.start()
         if self._console.is_terminal:
-            self._live.update(self.render(), refresh=True)
+            self._shown().update(self.render(), refresh=True)
 
     def close(self, summary: dict[str, Any]) -> None:
-        """Leave the final state on the screen."""
-        if self._live is None:
-            self._live = _live(self._console)
-            self._live.start()
-        self._live.update(self.render())
-        self._live.stop()
+        """Leave the final state on the screen, or in the file."""
+        if not self._console.is_terminal:
+            self._console.print(self.render())
+            return
+        live = self._shown()
+        live.update(self.render())
+        live.stop()
 
     def render(self) -> Group:
         """Return the table and its counters as they are now."""
@@ -115,6 +113,12 @@ class TableSink(Generic[ReportT]):
             return Group(heading, Text(self._rows.waiting, style="dim"))
         counters = Text(self._rows.counters(), style="dim", no_wrap=True, overflow="ellipsis")
         return Group(heading, table, counters)
+
+    def _shown(self) -> Live:
+        if self._live is None:
+            self._live = _live(self._console)
+            self._live.start()
+        return self._live
 
 
 def open_table(
