@@ -59,7 +59,7 @@ def test_when_it_has_ended_it_is_marked_no_more_and_counted_once(screen, emissio
         tell(screen, emission(1, state=state))
     (row,) = body(screen)
     assert "●" not in row
-    assert screen.final[-1].startswith("1 emissions, 0 open now")
+    assert screen.final[-1].startswith("1 emission, 0 open now")
 
 
 def test_what_lasts_stays_in_its_place_while_others_come_and_go(screen, emission):
@@ -174,9 +174,10 @@ def test_whatever_is_told_rows_are_the_last_word_and_the_open_ones_come_first(
     for number, (state, k) in last.items():
         if state == "open":
             rows.add(Emissions((emission(number, state=state, n_windows=k),)), 0.0)
-    shown = rows._latest(limit)
+    shown = rows.shown(limit)
     assert len(shown) == min(limit, len(last))
     assert all(last[e.id] == (e.state, e.n_windows) for e in shown)
     n_open = sum(state == "open" for state, _ in last.values())
     assert sum(e.state == "open" for e in shown) == min(limit, n_open)
-    assert rows.counters().startswith(f"{len(last)} emissions, {n_open} open now")
+    assert rows.counters().startswith(f"{len(last)} emission")
+    assert f", {n_open} open now, " in rows.counters()

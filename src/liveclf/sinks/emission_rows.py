@@ -21,8 +21,9 @@ from liveclf.sinks.layout import (
     number_text,
 )
 
-# One that is told no more, as its end was dropped, is not open for ever.
-FORGET_S = 30.0
+# One that is told no more, as its end was dropped, is not open for ever. Longer than anyone
+# wants between two reports of one that lasts.
+FORGET_S = 120.0
 # More than a detector follows at a time, so that what is counted as open stays bounded.
 MOST_OPEN = 10_000
 
@@ -81,9 +82,16 @@ class EmissionRows:
             self._has_streams |= emission.stream > 0
         self._forget(now_s)
 
+    def shown(self, n: int) -> list[Emission]:
+        """Return at most so many, in their order; what lasts is left out last."""
+        ended = [key for key in self._rows if key not in self._open]
+        lasting = [key for key in self._rows if key in self._open]
+        left_out = {*[*ended, *lasting][: max(0, len(self._rows) - n)]}
+        return [row.emission for key, row in self._rows.items() if key not in left_out]
+
     def table(self, n_rows: int, options: ConsoleOptions) -> Table | None:
         """Return as many rows, those that are open first of all; None before the first."""
-        rows = self._latest(n_rows)
+        rows = self.shown(n_rows)
         if not rows:
             return None
         columns = _columns(rows, lambda e: _key(e) in self._open, options)
@@ -94,8 +102,9 @@ class EmissionRows:
         n_unknown = self._n_ended_unknown + sum(
             row.emission.label == "unknown" for row in self._open.values()
         )
+        n = self._n_ended + len(self._open)
         return (
-            f"{self._n_ended + len(self._open):,} emissions, {len(self._open):,} open now, "
+            f"{n:,} emission{'s' * (n != 1)}, {len(self._open):,} open now, "
             f"{n_unknown:,} unknown, latency {number_text(self._latency_s * 1e3, ',.0f')} ms"
         )
 
@@ -106,12 +115,6 @@ class EmissionRows:
                 return  # all last; what is told again has its row as soon as one of them ends
             del self._rows[first_ended]
         self._rows[key] = row
-
-    def _latest(self, n: int) -> list[Emission]:
-        ended = [key for key in self._rows if key not in self._open]
-        n_left_out = max(0, len(self._rows) - n)
-        left_out = set([*ended, *(key for key in self._rows if key in self._open)][:n_left_out])
-        return [row.emission for key, row in self._rows.items() if key not in left_out]
 
     def _forget(self, now_s: float) -> None:
         for key, row in list(self._open.items()):

@@ -6,14 +6,14 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, Any, Generic, Protocol, TypeVar, cast
+from typing import IO, Any, Generic, Protocol, cast
 
 from rich.console import Console, ConsoleOptions, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from liveclf.protocols import Report
+from liveclf.protocols import ReportT
 from liveclf.records import StreamInfo
 from liveclf.sinks.layout import title
 from liveclf.sinks.stream import ByteStream
@@ -24,9 +24,6 @@ ROWS = 14
 REFRESH_S = 0.2
 # Title, header, rule, counters and the line of the cursor.
 LINES_BESIDE_ROWS = 5
-
-
-ReportT = TypeVar("ReportT", bound=Report, contravariant=True)
 
 
 class Rows(Protocol[ReportT]):
