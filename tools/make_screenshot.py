@@ -23,7 +23,8 @@ from liveclf.live.stats import Stats
 from liveclf.model.bundle import load_bundle
 from liveclf.model.engines import open_engine
 from liveclf.records import Detections
-from liveclf.sinks.table import TableSink
+from liveclf.sinks.table import ROWS, TableSink
+from liveclf.sinks.window_rows import WindowRows
 from liveclf.sources import open_source
 
 TARGET = Path(__file__).parent.parent / "docs" / "run.svg"
@@ -35,7 +36,7 @@ class _Direct:
 
     all_closed = False
 
-    def __init__(self, table: TableSink) -> None:
+    def __init__(self, table: TableSink[Detections]) -> None:
         self._table = table
 
     def write(self, detections: Detections) -> None:
@@ -48,7 +49,7 @@ def main() -> None:
     engine, precision = open_engine(bundle, ModelSettings())
     source = open_source(SourceSettings())
     info = bundle.info
-    table = TableSink(Console(file=io.StringIO(), width=WIDTH), source.info)
+    table = TableSink(Console(file=io.StringIO(), width=WIDTH), source.info, WindowRows(ROWS))
     pipeline.run(
         [pipeline.Stream(source, [], Framer(info.window_samples), Stats(info.families))],
         Batcher(engine.batch_size, 1.0), engine,

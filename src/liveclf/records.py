@@ -325,6 +325,52 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """A stretch of a recording without a loss or a retune.
+
+    Attributes:
+        start: Index of its first sample in the file.
+        start_sample: Absolute index of that sample; a jump is a loss.
+        sample_rate_hz: NaN if unknown.
+        center_hz: NaN if unknown.
+        epoch_s: UNIX time of absolute index 0 on its clock, NaN if unknown.
+    """
+
+    start: int
+    start_sample: int
+    sample_rate_hz: float
+    center_hz: float
+    epoch_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The file whose samples a stream replays, so that an output can point into it.
+
+    Attributes:
+        path: The file.
+        format: How a sample is stored.
+        n_samples: How many there are.
+        captures: Its stretches, in order, at least one.
+        header_bytes: Before the first sample.
+        trailing_bytes: After the last.
+        metadata: The SigMF metadata that describe it, None where there are none.
+        first_index: Index that those give to the first sample.
+        decimation: Samples of the file for one of the stream.
+    """
+
+    path: Path
+    format: SampleFormat
+    n_samples: int
+    captures: tuple[Capture, ...]
+    header_bytes: int = 0
+    trailing_bytes: int = 0
+    metadata: Path | None = None
+    first_index: int = 0
+    decimation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class StreamInfo:
     """What is known of a stream before its first sample.
 
@@ -338,6 +384,8 @@ class StreamInfo:
         annotations: Labels that the recording itself carries.
         notes: Findings worth a line to the user, each a sentence.
         files: What is read, so that no output is written over it.
+        dataset: The file that is replayed, None where the stream is not just that: a radio,
+            a pipe, an archive, a recording in a loop, several streams.
     """
 
     name: str
@@ -349,6 +397,7 @@ class StreamInfo:
     annotations: tuple[Annotation, ...] = ()
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    dataset: Dataset | None = None
 
 
 # What ISO 8601 writes with a year of four digits: 0001 to 9999.

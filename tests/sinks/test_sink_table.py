@@ -2,47 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import re
-
 import numpy as np
 import pytest
-from rich.console import Console
+from screen import Screen
 
 from liveclf.records import StreamInfo
-from liveclf.sinks.table import REFRESH_S, TableSink
-
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
-
-
-class Screen:
-    """A table on a make-believe terminal with a clock that stands still."""
-
-    def __init__(self, info, *, width=80, height=24, terminal=True):
-        self.file = io.StringIO()
-        console = Console(
-            file=self.file,
-            width=width,
-            height=height,
-            force_terminal=terminal,
-            color_system=None,
-            legacy_windows=False,
-            _environ={"TERM": "xterm"},
-        )
-        self.now_s = 0.0
-        self.sink = TableSink(console, info, clock=lambda: self.now_s)
-
-    @property
-    def text(self) -> str:
-        return ESCAPES.sub("", self.file.getvalue())
-
-    @property
-    def final(self) -> list[str]:
-        return self.text[self.text.rindex("demo.cu8") :].splitlines()
-
-    @property
-    def n_drawings(self) -> int:
-        return self.text.count("demo.cu8")
+from liveclf.sinks.table import REFRESH_S
 
 
 @pytest.fixture
@@ -178,6 +143,7 @@ def test_on_a_file_only_the_final_state_is_written(make, info):
     screen.sink.close({})
     assert screen.n_drawings == 1
     assert "100 windows" in screen.text
+    assert screen.text.endswith("\n")
 
 
 def test_it_counts_windows_a_second(make, screen):
@@ -193,3 +159,9 @@ def test_names_are_not_taken_for_markup(make):
     screen.sink.write(make(1))
     screen.sink.close({})
     assert screen.final[0].rstrip() == "demo.cu8 [/red]  cu8"
+
+
+def test_several_streams_are_told_apart(make, screen):
+    screen.sink.write(make(2, label=0, stream_id=[0, 1], stream_names=("a[1].cu8", "b.cu8")))
+    screen.sink.close({})
+    assert [line.split()[:2] for line in screen.final[3:-1]] == [["0", "a[1].cu8"], ["1", "b.cu8"]]

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from liveclf.config import SourceSettings
 from liveclf.dsp.formats import FORMATS
 from liveclf.errors import UsageError
-from liveclf.records import Block
-from liveclf.sources.recording import Capture, Recording, ReplaySource
+from liveclf.records import Block, Capture
+from liveclf.sources.recording import Recording, ReplaySource
 
 RATE_HZ = 1000.0
 

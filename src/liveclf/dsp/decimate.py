@@ -115,6 +115,8 @@ class Decimator:
                 Annotation(scaled(a.start_sample), scaled(a.stop_sample), a.label)
                 for a in info.annotations
             ),
+            dataset=info.dataset
+            and replace(info.dataset, decimation=info.dataset.decimation * self._factor),
         )
 
     def _begin(self, start_sample: int) -> None:

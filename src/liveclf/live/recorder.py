@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from liveclf.dsp.sigmf_terms import stored_format
 from liveclf.live.sigmf_file import META, SigmfFile
-from liveclf.live.sigmf_terms import stored_format
 from liveclf.records import Annotation, Block
 
 

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from liveclf import __version__
 from liveclf.dsp.formats import as_complex
+from liveclf.dsp.sigmf_terms import capture_of, global_of, stored_format
 from liveclf.errors import SinkError
-from liveclf.live.sigmf_terms import capture_of, global_of, stored_format
 from liveclf.records import Annotation, Block
 
 META, DATA = ".sigmf-meta", ".sigmf-data"
@@ -69,6 +70,7 @@ class SigmfFile:
         self.format = stored_format(first.format)
         self.n_bytes = 0
         self._data_path = path.with_suffix(DATA)
+        about = {"core:recorder": f"liveclf {__version__}", **about}
         self._global = global_of(self.format, first.sample_rate_hz, about)
         self._captures: list[dict[str, Any]] = []
         self._labels = labels

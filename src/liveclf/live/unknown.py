@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from liveclf.dsp.sigmf_terms import stored_format
 from liveclf.errors import SinkError
 from liveclf.live.history import History
 from liveclf.live.sigmf_file import SigmfFile
-from liveclf.live.sigmf_terms import stored_format
 from liveclf.records import Block, Detections, FloatArray
 
 _NUMBERED = re.compile(r"g(\d+)_.*\.sigmf-(?:meta|data)")

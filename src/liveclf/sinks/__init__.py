@@ -46,9 +46,27 @@ def _csv(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
 def _table(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
     from liveclf.sinks.table import open_table
 
+    stream = _stream("table", target)
     if reports is Emissions:
-        raise UsageError("--output table shows windows, not emissions; give --output jsonl.")
-    return open_table(_stream("table", target), info)
+        from liveclf.sinks.emission_rows import EmissionRows
+
+        return open_table(stream, info, EmissionRows)
+    from liveclf.sinks.window_rows import WindowRows
+
+    return open_table(stream, info, WindowRows)
+
+
+def _sigmf(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
+    from liveclf.sinks.sigmf import SigmfSink
+    from liveclf.sinks.sigmf_metadata import dataset_of
+
+    name = f"sigmf:{target}"
+    if reports is not Emissions:
+        raise UsageError(
+            f"--output {name} annotates emissions, and this run tells windows; leave out"
+            " --no-detect."
+        )
+    return SigmfSink(_path(target or ""), dataset_of(info, name), name)
 
 
 def _null(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
@@ -76,15 +94,17 @@ class SinkKind:
         open: Imports the sink's module and opens the sink, given what follows the
             colon (None: nothing), the stream, and what will be told of it. Raises a
             LiveclfError.
-        target: What may follow the colon: a "file", which without a colon is standard
-            output; an "address", which has to be given and means what the sink says;
-            or nothing.
-        uses_stdout: Whether it writes to standard output where no target is given.
+        target: What may follow the colon: a "file"; an "address", which has to be given
+            and means what the sink says; or nothing.
+        uses_stdout: Whether it writes to standard output where no target is given; a
+            file has else to be given.
+        extends: Whether it may be given a file that is read, as it keeps what is there.
     """
 
     open: Callable[[str | None, StreamInfo, Reports], Sink[Any]]
     target: Literal["file", "address"] | None
     uses_stdout: bool
+    extends: bool = False
 
 
 SINKS: Mapping[str, SinkKind] = MappingProxyType(
@@ -92,6 +112,7 @@ SINKS: Mapping[str, SinkKind] = MappingProxyType(
         "csv": SinkKind(_csv, target="file", uses_stdout=True),
         "jsonl": SinkKind(_jsonl, target="file", uses_stdout=True),
         "null": SinkKind(_null, target=None, uses_stdout=False),
+        "sigmf": SinkKind(_sigmf, target="file", uses_stdout=False, extends=True),
         "table": SinkKind(_table, target=None, uses_stdout=True),
     }
 )
@@ -220,9 +241,10 @@ def _parse(text: str) -> OutputSpec:
                 f"--output {text!r}: {kind} takes no file; give --output {kind} alone."
             )
         return OutputSpec(kind, None)
-    if not target and (colon or takes == "address"):
+    is_stdout = not colon or (takes == "file" and target == "-")
+    if (colon and not target) or (is_stdout and not SINKS[kind].uses_stdout):
         raise UsageError(f"--output {text!r} lacks its {takes}, as in {kind}:{takes.upper()}.")
-    if not colon or (takes == "file" and target == "-"):
+    if is_stdout:
         return OutputSpec(kind, None)
     return OutputSpec(kind, target)
 
@@ -232,7 +254,7 @@ def _stdout_is_terminal() -> bool:
 
 
 def _protect_input(output: OutputSpec, info: StreamInfo) -> None:
-    if output.file is None:
+    if output.file is None or SINKS[output.kind].extends:
         return
     for read in info.files:
         with contextlib.suppress(OSError, ValueError):

@@ -1,23 +1,44 @@
-"""How the live table looks: its columns, and how each value is written."""
+"""How the live table looks: columns that fit the terminal, and how a value is written."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from rich import box
 from rich.console import ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
-from liveclf.records import StreamInfo, iso_utc
-from liveclf.sinks.spans import Span
+from liveclf.records import StreamInfo
 
 BAR_CELLS = 6
 MAX_NAME_CELLS = 16
 WIDE_CELLS = 80
 SURE, LIKELY = 0.8, 0.5
+
+RowT = TypeVar("RowT")
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[RowT]):
+    """One column of rows of some type.
+
+    Attributes:
+        header: Its name.
+        min_cells: What its values need.
+        cell: The value of a row.
+        is_number: Aligned to the right.
+        from_cells: Left out on terminals narrower than this.
+    """
+
+    header: str
+    min_cells: int
+    cell: Callable[[RowT], str | Text]
+    is_number: bool = True
+    from_cells: int = WIDE_CELLS
 
 
 def title(info: StreamInfo) -> str:
@@ -30,91 +51,49 @@ def title(info: StreamInfo) -> str:
     return "  ".join(parts)
 
 
-def layout(spans: list[Span], options: ConsoleOptions) -> Table:
+def lay_out(
+    rows: Sequence[RowT],
+    columns: Sequence[Column[RowT]],
+    source: Callable[[RowT], str],
+    options: ConsoleOptions,
+) -> Table:
     """Return the rows as a table that fits.
 
     Args:
-        spans: At least one, in the order shown.
+        rows: At least one, in the order shown.
+        columns: All there are.
+        source: Of which stream a row is, empty where there is only one.
         options: Width and encoding of the terminal.
     """
-    unit = _time_unit(spans)
-    columns = _columns(unit, options.ascii_only)
-    width = options.max_width
-    if any(span.source for span in spans):
-        columns.insert(0, _SOURCE)
+    width, shown = options.max_width, list[Column[RowT]]()
+    if any(source(row) for row in rows):
+        shown.append(Column("stream", 6, lambda row: Text(source(row)), is_number=False))
         width -= MAX_NAME_CELLS
-    if width < WIDE_CELLS:
-        columns = [column for column in columns if column.is_vital]
+    shown += [column for column in columns if width >= column.from_cells]
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, padding=0, header_style="bold", highlight=False
     )
-    for column in columns:
+    for column in shown:
         table.add_column(
             column.header,
             justify="right" if column.is_number else "left",
             no_wrap=True,
             overflow="ellipsis",
             min_width=column.min_cells,
-            max_width=MAX_NAME_CELLS,
+            max_width=max(MAX_NAME_CELLS, column.min_cells),
         )
-    for span in spans:
-        table.add_row(*(column.cell(span) for column in columns))
+    for row in rows:
+        table.add_row(*(column.cell(row) for column in shown))
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """One column; a terminal that is too narrow gets the vital ones."""
-
-    header: str
-    min_cells: int
-    cell: Callable[[Span], str | Text]
-    is_number: bool = True
-    is_vital: bool = False
+def label_text(label: str) -> Text:
+    """Write a label; as Text, as all names, so that brackets are not taken for markup."""
+    return Text(label, style="dim" if label == "unknown" else "bold")
 
 
-# Text, so that brackets in a name are not taken for markup.
-_SOURCE = _Column("stream", 6, lambda span: Text(span.source), is_number=False, is_vital=True)
-
-
-def _columns(unit: str, ascii_only: bool) -> list[_Column]:
-    return [
-        _Column(unit, 12, lambda span: _time(span, unit), is_vital=True),
-        _Column("span", 7, lambda span: _duration(span.duration_s)),
-        _Column("MHz", 9, lambda span: _number(span.center_hz / 1e6, ".4f"), is_vital=True),
-        _Column("label", 9, _label, is_number=False, is_vital=True),
-        _Column("family", 6, lambda span: Text(span.family), is_number=False),
-        _Column(
-            "prob",
-            BAR_CELLS + 5,
-            lambda span: _bar(span.probability, ascii_only),
-            is_number=False,
-            is_vital=True,
-        ),
-        _Column("dB", 5, lambda span: _number(span.level_db, "+.1f")),
-        _Column("dBFS", 5, lambda span: _number(span.power_dbfs, ".1f")),
-        _Column("windows", 7, lambda span: f"{span.n_windows:,}", is_vital=True),
-    ]
-
-
-def _label(span: Span) -> Text:
-    # Text, so that brackets in a name are not taken for markup.
-    return Text(span.label, style="dim" if span.label == "unknown" else "bold")
-
-
-def _time_unit(spans: list[Span]) -> str:
-    if any(math.isnan(span.sample_rate_hz) for span in spans):
-        return "sample"
-    return "second" if any(math.isnan(span.start_unix_s) for span in spans) else "UTC"
-
-
-def _time(span: Span, unit: str) -> str:
-    if unit == "UTC":
-        return iso_utc(span.start_unix_s)[11:23]  # hh:mm:ss.mmm of the day
-    return f"{span.start_s:.3f}" if unit == "second" else str(span.start_sample)
-
-
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Write a duration with its unit."""
     if math.isnan(seconds):
         return "-"
     if seconds < 1:
@@ -122,11 +101,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
-def _number(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "-"
+def number_text(value: float | None, form: str) -> str:
+    """Write a number, "-" where it is not known."""
+    return "-" if value is None or not math.isfinite(value) else format(value, form)
 
 
-def _bar(probability: float, ascii_only: bool) -> Text:
+def bar_text(probability: float, ascii_only: bool) -> Text:
+    """Draw a probability as a bar and write it in percent."""
     if not math.isfinite(probability):
         return Text("-")
     full, empty = ("#", ".") if ascii_only else ("━", "─")

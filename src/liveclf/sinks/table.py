@@ -6,33 +6,56 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, Any, cast
+from typing import IO, Any, Generic, Protocol, cast
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
-from liveclf.records import Detections, StreamInfo
-from liveclf.sinks.layout import layout, title
-from liveclf.sinks.spans import Spans
+from liveclf.protocols import ReportT
+from liveclf.records import StreamInfo
+from liveclf.sinks.layout import title
 from liveclf.sinks.stream import ByteStream
 from liveclf.sinks.terminal import HonestConsole, TextOutput
 
 ROWS = 14
 # Drawing costs about 6 ms of a core.
 REFRESH_S = 0.2
-RATE_OVER_S = 1.0
 # Title, header, rule, counters and the line of the cursor.
 LINES_BESIDE_ROWS = 5
 
 
-class TableSink:
-    """Shows the labels last seen, one row for consecutive windows of a label."""
+class Rows(Protocol[ReportT]):
+    """What is shown of reports of one kind; bounded, however long the run.
+
+    Attributes:
+        waiting: What stands in place of the table while there is nothing to show.
+    """
+
+    waiting: str
+
+    def add(self, report: ReportT, now_s: float, /) -> None:
+        """Take in one batch that comes at this time."""
+        ...
+
+    def table(self, n_rows: int, options: ConsoleOptions) -> Table | None:
+        """Return at most so many rows, None before the first."""
+        ...
+
+    def counters(self) -> str:
+        """Return the figures below the table, on one line."""
+        ...
+
+
+class TableSink(Generic[ReportT]):
+    """Shows what was told last, no more often than a person can read."""
 
     def __init__(
         self,
         console: Console,
         info: StreamInfo,
+        rows: Rows[ReportT],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -41,21 +64,20 @@ class TableSink:
         Args:
             console: Where the table goes.
             info: The stream, for the title.
+            rows: What is shown.
             clock: Seconds; decides how often the table is drawn.
         """
         self._console = console
         self._info = info
         self._clock = clock
-        self._spans = Spans(ROWS)
-        self._counters = _Counters()
+        self._rows = rows
         self._live: Live | None = None
         self._drawn_s = -math.inf
         self._is_stale = True
 
-    def write(self, detections: Detections) -> None:
+    def write(self, report: ReportT) -> None:
         """Take in one batch, and show it unless the last drawing is too recent."""
-        self._spans.add(detections)
-        self._counters.add(detections, self._clock())
+        self._rows.add(report, self._clock())
         self._is_stale = True
         self.redraw()
 
@@ -65,71 +87,49 @@ class TableSink:
         if not self._is_stale or now_s - self._drawn_s < REFRESH_S:
             return
         self._drawn_s, self._is_stale = now_s, False
-        if self._live is None:
-            self._live = _live(self._console)
-            self._live.start()
         if self._console.is_terminal:
-            self._live.update(self.render(), refresh=True)
+            self._shown().update(self.render(), refresh=True)
 
     def close(self, summary: dict[str, Any]) -> None:
-        """Leave the final state on the screen."""
-        if self._live is None:
-            self._live = _live(self._console)
-            self._live.start()
-        self._live.update(self.render())
-        self._live.stop()
+        """Leave the final state on the screen, or in the file."""
+        if not self._console.is_terminal:
+            self._console.print(self.render())
+            return
+        live = self._shown()
+        live.update(self.render())
+        live.stop()
 
     def render(self) -> Group:
         """Return the table and its counters as they are now."""
         n_rows = ROWS
         if self._console.is_terminal:
             n_rows = max(1, min(ROWS, self._console.height - LINES_BESIDE_ROWS))
-        spans = self._spans.latest(n_rows)
         heading = Text(title(self._info), style="bold", no_wrap=True, overflow="ellipsis")
-        counters = Text(self._counters.line(), style="dim", no_wrap=True, overflow="ellipsis")
-        if not spans:
-            return Group(heading, Text("waiting for the first window", style="dim"))
-        return Group(heading, layout(spans, self._console.options), counters)
+        table = self._rows.table(n_rows, self._console.options)
+        if table is None:
+            return Group(heading, Text(self._rows.waiting, style="dim"))
+        counters = Text(self._rows.counters(), style="dim", no_wrap=True, overflow="ellipsis")
+        return Group(heading, table, counters)
+
+    def _shown(self) -> Live:
+        if self._live is None:
+            self._live = _live(self._console)
+            self._live.start()
+        return self._live
 
 
-class _Counters:
-    """The figures below the table."""
-
-    def __init__(self) -> None:
-        self._n_windows = 0
-        self._n_lost = 0
-        self._latency_s = 0.0
-        self._rate: float | None = None
-        self._mark: tuple[float, int] | None = None
-
-    def add(self, detections: Detections, now_s: float) -> None:
-        """Count one batch."""
-        self._n_windows += len(detections)
-        self._n_lost += int(detections.gap_before.sum())
-        self._latency_s = float(detections.latency_s[-1])
-        if self._mark is None:
-            self._mark = now_s, self._n_windows
-        elif now_s - self._mark[0] >= RATE_OVER_S:
-            self._rate = (self._n_windows - self._mark[1]) / (now_s - self._mark[0])
-            self._mark = now_s, self._n_windows
-
-    def line(self) -> str:
-        """Return them as text."""
-        rate = "" if self._rate is None else f", {self._rate:,.0f}/s"
-        return (
-            f"{self._n_windows:,} windows{rate}, {self._n_lost:,} samples lost, "
-            f"latency {self._latency_s * 1e3:,.0f} ms"
-        )
-
-
-def open_table(stream: ByteStream, info: StreamInfo) -> TableSink:
+def open_table(
+    stream: ByteStream, info: StreamInfo, rows: Callable[[int], Rows[ReportT]]
+) -> TableSink[ReportT]:
     """Make the table that is shown on a stream.
 
     Args:
         stream: Standard output.
         info: What is shown.
+        rows: Makes the rows, of which so many are kept.
     """
-    return TableSink(HonestConsole(file=cast("IO[str]", TextOutput(stream))), info)
+    console = HonestConsole(file=cast("IO[str]", TextOutput(stream)))
+    return TableSink(console, info, rows(ROWS))
 
 
 def _live(console: Console) -> Live:

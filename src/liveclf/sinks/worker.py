@@ -35,10 +35,10 @@ _log = logging.getLogger(__name__)
 
 @runtime_checkable
 class Redrawn(Protocol):
-    """A sink that also shows something while no batch comes."""
+    """A sink that also shows or writes something while no batch comes."""
 
     def redraw(self) -> None:
-        """Show what changed since the last time; called several times a second."""
+        """Show or write what changed since the last time; called several times a second."""
         ...
 
 

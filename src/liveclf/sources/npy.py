@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from liveclf.config import SourceSettings
 from liveclf.dsp.formats import FORMATS, sample_format
 from liveclf.errors import SourceError, UsageError
-from liveclf.records import SampleFormat
+from liveclf.records import Capture, Dataset, SampleFormat
 from liveclf.sources.names import Hints, from_name
-from liveclf.sources.recording import Capture, Recording
+from liveclf.sources.recording import Recording
 from liveclf.sources.samples import FileSamples, reason, size_of, with_byte_order
 
 _MAGIC = b"\x93NUMPY"
@@ -30,7 +30,7 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
         SourceError: It is no array of IQ samples, or cannot be read.
         UsageError: A flag is wrong.
     """
-    size_of(path)
+    size = size_of(path)
     array = _mapped(path)
     hints = Hints.from_flags(settings).or_else(from_name(path.name))
     fmt = _format_of(array, path)
@@ -43,7 +43,12 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
         fmt = told
     samples = FileSamples(path, fmt, len(array), ((0, array.offset),))
     capture = Capture(0, 0, hints.sample_rate_hz, hints.center_hz, hints.epoch_s(0))
-    return Recording(path.name, samples, fmt, (capture,), files=(path,))
+    dataset = Dataset(
+        path, fmt, len(array), (capture,),
+        header_bytes=array.offset,
+        trailing_bytes=size - array.offset - len(array) * fmt.bytes_per_sample,
+    )  # fmt: skip
+    return Recording(path.name, samples, fmt, (capture,), files=(path,), dataset=dataset)
 
 
 def _mapped(path: Path) -> np.memmap[Any, Any]:

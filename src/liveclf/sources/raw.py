@@ -7,8 +7,9 @@ from pathlib import Path
 from liveclf.config import SourceSettings
 from liveclf.dsp.formats import FORMATS, sample_format
 from liveclf.errors import SourceError
+from liveclf.records import Capture, Dataset
 from liveclf.sources.names import from_path
-from liveclf.sources.recording import Capture, Recording
+from liveclf.sources.recording import Recording
 from liveclf.sources.samples import FileSamples, size_of, stored_bytes
 
 
@@ -45,4 +46,5 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
         )
     capture = Capture(0, 0, hints.sample_rate_hz, hints.center_hz, hints.epoch_s(0))
     samples = FileSamples(path, fmt, n_samples)
-    return Recording(path.name, samples, fmt, (capture,), files=(path,))
+    dataset = Dataset(path, fmt, n_samples, (capture,))
+    return Recording(path.name, samples, fmt, (capture,), files=(path,), dataset=dataset)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from liveclf.config import SourceSettings
 from liveclf.errors import UsageError
-from liveclf.records import Annotation, Block, SampleFormat, StreamInfo
+from liveclf.records import Annotation, Block, Capture, Dataset, SampleFormat, StreamInfo
 from liveclf.sources.pacing import Pacer, wanted_span
 
 
@@ -30,25 +30,6 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
-    """A stretch of a recording without a loss or a retune.
-
-    Attributes:
-        start: Index of its first sample in the file.
-        start_sample: Absolute index of that sample; a jump is a loss.
-        sample_rate_hz: NaN if unknown.
-        center_hz: NaN if unknown.
-        epoch_s: UNIX time of absolute index 0 on its clock, NaN if unknown.
-    """
-
-    start: int
-    start_sample: int
-    sample_rate_hz: float
-    center_hz: float
-    epoch_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Recording:
     """Samples that are all there, and what is known of them.
 
@@ -61,6 +42,7 @@ class Recording:
         annotations: Labels that the recording itself carries.
         notes: Findings worth a line to the user, each a sentence.
         files: Where all this lies.
+        dataset: The file of the samples, None where they lie in an archive.
     """
 
     name: str
@@ -70,6 +52,7 @@ class Recording:
     annotations: tuple[Annotation, ...] = ()
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    dataset: Dataset | None = None
 
 
 class ReplaySource:
@@ -117,6 +100,7 @@ class ReplaySource:
             annotations=recording.annotations,
             notes=recording.notes,
             files=recording.files,
+            dataset=None if settings.loop else recording.dataset,
         )
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from liveclf.config import SourceSettings
 from liveclf.dsp.formats import sample_format
 from liveclf.errors import SourceError
+from liveclf.records import Capture, Dataset, SampleFormat
 from liveclf.sources import raw, sigmf_captures, sigmf_meta
 from liveclf.sources.names import Hints, from_name
 from liveclf.sources.recording import Recording
@@ -25,13 +26,14 @@ _HASHED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Dataset:
+class _Stored:
     """Where the bytes of a data set lie: a file, or a member of an archive."""
 
     path: Path
     offset: int
     size: int
     files: tuple[Path, ...]  # with that of the metadata
+    metadata: Path | None = None  # where they are a file
 
 
 def open_recording(path: Path, settings: SourceSettings) -> Recording:
@@ -51,32 +53,45 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
         raise SourceError(f"Recording {path} is a compressed archive; unpack it first.")
     if ending == _DATA and settings.format and not path.with_suffix(_META).exists():
         return raw.open_recording(path, settings)
-    meta, dataset = _from_archive(path) if ending == ".sigmf" else _from_pair(path)
+    meta, stored = _from_archive(path) if ending == ".sigmf" else _from_pair(path)
     if settings.checksum:
-        _verify(dataset, meta, path)
-    return _recording(meta, dataset, path, settings)
+        _verify(stored, meta, path)
+    return _recording(meta, stored, path, settings)
 
 
 def _recording(
-    meta: dict[str, Any], dataset: _Dataset, path: Path, settings: SourceSettings
+    meta: dict[str, Any], stored: _Stored, path: Path, settings: SourceSettings
 ) -> Recording:
     flags = Hints.from_flags(settings)
     fmt = sample_format(flags.format) if flags.format else sigmf_meta.format_of(meta, path)
-    layout = sigmf_meta.lay_out(meta, dataset.size, fmt, path)
+    layout = sigmf_meta.lay_out(meta, stored.size, fmt, path)
     captures = sigmf_captures.captures_of(meta, layout, flags, from_name(path.name))
-    pieces = tuple((first, dataset.offset + at) for first, at in layout.pieces)
+    pieces = tuple((first, stored.offset + at) for first, at in layout.pieces)
     return Recording(
         name=path.name,
-        samples=FileSamples(dataset.path, fmt, layout.n_samples, pieces),
+        samples=FileSamples(stored.path, fmt, layout.n_samples, pieces),
         format=fmt,
         captures=captures,
         annotations=sigmf_captures.annotations_of(meta, layout, captures, path),
         notes=sigmf_captures.notes_on(meta, layout),
-        files=dataset.files,
+        files=stored.files,
+        # With another format their metadata count other samples.
+        dataset=None if flags.format else _dataset(stored, fmt, layout, captures),
     )
 
 
-def _from_pair(path: Path) -> tuple[dict[str, Any], _Dataset]:
+def _dataset(
+    stored: _Stored, fmt: SampleFormat, layout: sigmf_meta.Layout, captures: tuple[Capture, ...]
+) -> Dataset | None:
+    if stored.metadata is None:
+        return None
+    return Dataset(
+        stored.path, fmt, layout.n_samples, captures,
+        metadata=stored.metadata, first_index=layout.offset,
+    )  # fmt: skip
+
+
+def _from_pair(path: Path) -> tuple[dict[str, Any], _Stored]:
     meta_path = path.with_suffix(_META)
     if not meta_path.exists():
         raise SourceError(
@@ -90,14 +105,14 @@ def _from_pair(path: Path) -> tuple[dict[str, Any], _Dataset]:
     if not data_path.exists():
         why = "was shared without its samples" if _is_metadata_only(meta) else "is not complete"
         raise SourceError(f"Recording {path} {why}: {data_path.name} is not beside it.")
-    return meta, _Dataset(data_path, 0, size_of(data_path), (meta_path, data_path))
+    return meta, _Stored(data_path, 0, size_of(data_path), (meta_path, data_path), meta_path)
 
 
 def _is_metadata_only(meta: dict[str, Any]) -> bool:
     return bool(meta["global"].get("core:metadata_only"))
 
 
-def _from_archive(path: Path) -> tuple[dict[str, Any], _Dataset]:
+def _from_archive(path: Path) -> tuple[dict[str, Any], _Stored]:
     try:
         with tarfile.open(path, "r:") as archive:
             # Path, as some archives write ./name.
@@ -124,17 +139,17 @@ def _from_archive(path: Path) -> tuple[dict[str, Any], _Dataset]:
         )
     if member.offset_data + member.size > size_of(path):
         raise SourceError(f"Archive {path} is cut short: {data_name} is longer than what is left.")
-    return meta, _Dataset(path, member.offset_data, member.size, (path,))
+    return meta, _Stored(path, member.offset_data, member.size, (path,))
 
 
-def _verify(dataset: _Dataset, meta: dict[str, Any], path: Path) -> None:
+def _verify(stored: _Stored, meta: dict[str, Any], path: Path) -> None:
     """Compare the SHA-512 of the data set with the one in the metadata, if any."""
     expected = meta["global"].get("core:sha512")
     if expected is None:
         return
-    digest, left = hashlib.sha512(), dataset.size
-    with open_binary(dataset.path) as file:
-        file.seek(dataset.offset)
+    digest, left = hashlib.sha512(), stored.size
+    with open_binary(stored.path) as file:
+        file.seek(stored.offset)
         while left and (chunk := file.read(min(left, _HASHED_BYTES))):
             digest.update(chunk)
             left -= len(chunk)

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from liveclf.errors import SourceError
-from liveclf.records import Annotation
+from liveclf.records import Annotation, Capture
 from liveclf.sources.names import Hints
-from liveclf.sources.recording import Capture
 from liveclf.sources.sigmf_meta import Layout, index
 
 _LABELS = ("core:label", "core:comment", "core:description")

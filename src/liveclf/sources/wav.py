@@ -23,8 +23,9 @@ from typing import BinaryIO
 from liveclf.config import SourceSettings
 from liveclf.dsp.formats import sample_format
 from liveclf.errors import SourceError
+from liveclf.records import Capture, Dataset
 from liveclf.sources.names import Hints, from_name
-from liveclf.sources.recording import Capture, Recording
+from liveclf.sources.recording import Recording
 from liveclf.sources.samples import FileSamples, open_binary, size_of, stored_bytes
 
 _FORMS = (b"RIFF", b"RF64", b"BW64")
@@ -79,7 +80,14 @@ def open_recording(path: Path, settings: SourceSettings) -> Recording:
         notes.append(f"The last {rest} bytes of {path.name} are no whole sample and are left out.")
     samples = FileSamples(path, fmt, n_samples, ((0, chunks.data_offset),))
     capture = Capture(0, 0, hints.sample_rate_hz, hints.center_hz, hints.epoch_s(0))
-    return Recording(path.name, samples, fmt, (capture,), notes=tuple(notes), files=(path,))
+    dataset = Dataset(
+        path, fmt, n_samples, (capture,),
+        header_bytes=chunks.data_offset,
+        trailing_bytes=size - chunks.data_offset - n_samples * stored_bytes(fmt),
+    )  # fmt: skip
+    return Recording(
+        path.name, samples, fmt, (capture,), notes=tuple(notes), files=(path,), dataset=dataset
+    )
 
 
 def _walk(file: BinaryIO, file_size: int, path: Path) -> _Chunks:

@@ -11,11 +11,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from liveclf import __version__
 from liveclf.dsp.formats import FORMATS
-from liveclf.records import Block, SampleFormat, iso_utc
+from liveclf.records import Block, Capture, SampleFormat, iso_utc
 
-_SPECIFICATION = "1.2.6"
+SPECIFICATION = "1.2.6"
+EXTENSION = {"name": "liveclf", "version": "1.1.0", "optional": True}
+"""What has to be declared where a key of ours is used; docs/outputs.md describes those."""
 
 
 def stored_format(fmt: SampleFormat) -> SampleFormat:
@@ -41,28 +42,27 @@ def global_of(fmt: SampleFormat, rate_hz: float, about: Mapping[str, Any]) -> di
     datatype = usual.name.replace("s", "i")
     if fmt.dtype.itemsize > 1:
         datatype += "_be" if fmt.dtype == fmt.dtype.newbyteorder(">") else "_le"
-    info: dict[str, Any] = {"core:datatype": datatype, "core:version": _SPECIFICATION}
+    info: dict[str, Any] = {"core:datatype": datatype, "core:version": SPECIFICATION}
     if rate_hz > 0:
         info["core:sample_rate"] = rate_hz
-    info["core:recorder"] = f"liveclf {__version__}"
     if (fmt.offset, fmt.full_scale) != (usual.offset, usual.full_scale):
         # Twelve bits in sixteen, for one; core has no word for it.
-        info["core:extensions"] = [{"name": "liveclf", "version": "1.0.0", "optional": True}]
+        info["core:extensions"] = [EXTENSION]
         info |= {"liveclf:offset": fmt.offset, "liveclf:full_scale": fmt.full_scale}
     return info | {key: value for key, value in about.items() if value}
 
 
-def capture_of(block: Block, start: int) -> dict[str, Any]:
-    """Return the capture that begins with a block.
+def capture_of(first: Block | Capture, start: int) -> dict[str, Any]:
+    """Return the capture that begins with a block, or that a recording has.
 
     Args:
-        block: Its first.
+        first: Its first block, or itself.
         start: Where in the file that begins.
     """
-    capture: dict[str, Any] = {"core:sample_start": start, "core:global_index": block.start_sample}
-    if not math.isnan(block.center_hz):
-        capture["core:frequency"] = block.center_hz
-    elapsed_s = block.start_sample / block.sample_rate_hz if block.start_sample else 0.0
+    capture: dict[str, Any] = {"core:sample_start": start, "core:global_index": first.start_sample}
+    if not math.isnan(first.center_hz):
+        capture["core:frequency"] = first.center_hz
+    elapsed_s = first.start_sample / first.sample_rate_hz if first.start_sample else 0.0
     with contextlib.suppress(ValueError, OverflowError, OSError):  # unknown, or of no calendar
-        capture["core:datetime"] = iso_utc(block.epoch_s + elapsed_s)
+        capture["core:datetime"] = iso_utc(first.epoch_s + elapsed_s)
     return capture
