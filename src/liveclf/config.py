@@ -216,6 +216,20 @@ class WindowSettings(Section, frozen=True):
     hop: Annotated[Samples | None, option("samples from one window to the next; none: the window length", "--hop", metavar="N")] = None
 
 
+class DetectSettings(Section, frozen=True):
+    """What counts as an emission."""
+
+    wanted: Annotated[bool, option("find the signals in the band and label each; off: label windows of the whole band", "--detect")] = True
+    min_snr_db: Annotated[float, option("weaker ones, by power over noise power in their own band, are left out, counted", "--min-snr", metavar="DB", ge=-20, le=60)] = 3.0
+    gap_s: Annotated[Seconds, option("pauses up to this long are part of an emission", "--gap", metavar="TIME")] = Seconds(0.012)
+    report_s: Annotated[Seconds, option("an emission that lasts is told this often", "--report", metavar="TIME")] = Seconds(1)
+
+    def __post_init__(self) -> None:
+        """Refuse a pause as long as a recording."""
+        if self.gap_s > 2:
+            raise ValueError(f"gap_s {self.gap_s:g} is more than 2 s; give a shorter pause")
+
+
 _MAX_LATE_S = Seconds(0.5)
 
 
@@ -266,9 +280,18 @@ class RunSettings(Section, frozen=True):
     streams: tuple[StreamSettings, ...] = ()
     source: SourceSettings = SourceSettings()
     radio: RadioSettings = RadioSettings()
+    detect: DetectSettings = DetectSettings()
     window: WindowSettings = WindowSettings()
     model: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
+
+    def __post_init__(self) -> None:
+        """Refuse what is of windows of the whole band where none are cut."""
+        if self.detect.wanted and self.window.hop is not None:
+            raise ValueError(
+                f"window.hop {self.window.hop} (--hop) cuts windows of the whole band, and emissions"
+                " are looked for (--detect); give --no-detect with it"
+            )
 
 
 class RecordingSettings(Section, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 State = Literal["open", "closed"]
 
@@ -71,14 +71,55 @@ class Emission:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """How far an emission has been heard: what is known of it before it has a label.
+
+    Attributes:
+        id: Number of the emission in its stream, from 1.
+        has_ended: Whether this is all of it.
+        start_sample: Absolute index of its first sample.
+        stop_sample: Behind the last that was heard of it.
+        low: Lower edge of its band, cycles per sample, -1/2 to 1/2.
+        high: Upper edge.
+        snr: Power over noise power inside the band, a ratio.
+        power: Mean while it was there, full scale 1.
+        symbol_rate: Symbols per sample, None where there is no line of it.
+        n_windows: Cut of it so far, for the network.
+        note: What kept it from being cut as it should be, None where nothing did.
+        sample_rate_hz: Of the stream, NaN if unknown.
+        center_hz: Of the stream, NaN if unknown.
+        epoch_s: UNIX time of sample 0, NaN if unknown.
+        received_s: Monotonic time at which its newest sample arrived.
+    """
+
+    id: int
+    has_ended: bool
+    start_sample: int
+    stop_sample: int
+    low: float
+    high: float
+    snr: float
+    power: float
+    symbol_rate: float | None
+    n_windows: int
+    note: str | None
+    sample_rate_hz: float
+    center_hz: float
+    epoch_s: float
+    received_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Emissions:
     """What there is to tell at one time.
 
     Attributes:
         records: In the order of their ends.
+        noise: Streams of what turned out to be noise, and is not told.
     """
 
-    records: tuple[Emission, ...]
+    records: tuple[Emission, ...] = ()
+    noise: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -87,3 +128,9 @@ class Emissions:
     def rows(self) -> Iterator[Emission]:
         """Yield the records one by one."""
         yield from self.records
+
+    def by_stream(self) -> Iterator[tuple[int, Self]]:
+        """Yield each stream that is in it, and what is told of it."""
+        for k in sorted({record.stream for record in self.records} | set(self.noise)):
+            records = tuple(record for record in self.records if record.stream == k)
+            yield k, type(self)(records, tuple(n for n in self.noise if n == k))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from numpy.typing import NDArray
 
-from liveclf.records import Block, Detections, FloatArray, SampleFormat, StreamInfo
+from liveclf.emissions import Emission
+from liveclf.records import Block, Detection, FloatArray, SampleFormat, StreamInfo
 
 
 class Source(Protocol):
@@ -80,10 +81,25 @@ class DeviceEngine(Engine, Protocol):
         ...
 
 
-class Sink(Protocol):
-    """Anything that takes detections; each runs on its own thread."""
+class Report(Protocol):
+    """What outputs are told at one time: `Detections` of windows, or `Emissions`."""
 
-    def write(self, detections: Detections) -> None:
+    def __len__(self) -> int:
+        """Return the number of records."""
+        ...
+
+    def rows(self) -> Iterator[Detection | Emission]:
+        """Yield the records one by one."""
+        ...
+
+
+ReportT = TypeVar("ReportT", bound=Report, contravariant=True)
+
+
+class Sink(Protocol[ReportT]):
+    """Anything that takes reports, of either kind or of one; each runs on its own thread."""
+
+    def write(self, report: ReportT, /) -> None:
         """Take one batch, in stream order.
 
         Raises:

@@ -109,6 +109,7 @@ class Windows:
             power per window. For an engine that normalises itself: integers as the
             radio delivers them, shape (n, window, 2).
         stream_id: Of which stream, counted from 0, (n,) int64.
+        emission_id: Of which emission of the stream, -1 for the whole band, (n,) int64.
         start_sample: Absolute index of each first sample, (n,) int64.
         gap_before: Samples lost just before the window, (n,) int64.
         power_dbfs: Mean power before normalisation, (n,) float32, dB full scale.
@@ -120,6 +121,7 @@ class Windows:
 
     x: NDArray[Any]
     stream_id: NDArray[np.int64]
+    emission_id: NDArray[np.int64]
     start_sample: NDArray[np.int64]
     gap_before: NDArray[np.int64]
     power_dbfs: FloatArray

@@ -327,7 +327,7 @@ class Blocked(Keeping):
         super().write(detections)
 
 
-def fan_out(*sinks: Sink, is_live: bool) -> FanOut:
+def fan_out(*sinks: Sink[Detections], is_live: bool) -> FanOut:
     return FanOut(
         [
             Worker(f"sink {k}", sink, is_live=is_live, depth_batches=2, wait_s=0.1)

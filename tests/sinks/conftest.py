@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from liveclf.emissions import Emission
 from liveclf.records import Detections, StreamInfo
 
 CLASSES = ("BPSK", "QPSK", "2FSK", "AM-DSB-SC")
@@ -59,6 +60,38 @@ def make_detections(
     )
 
 
+def make_emission(number: int = 1, **fields: Any) -> Emission:
+    """Make one emission, a remote control's at 250 kS/s unless said otherwise."""
+    sample = fields.get("sample", 25_000 * number)
+    values: dict[str, Any] = {
+        "id": number,
+        "state": "closed",
+        "time": "2026-11-23T12:03:04.123000Z",
+        "elapsed_s": sample / 250e3,
+        "sample": sample,
+        "n_samples": 15_750,
+        "duration_s": 0.063,
+        "center_hz": 433.9504e6,
+        "offset_hz": 30.4e3,
+        "bandwidth_hz": 42e3,
+        "snr_db": 18.25,
+        "power_dbfs": -31.5,
+        "label": "OOK",
+        "family": "ASK",
+        "probability": 0.97,
+        "family_probability": 0.98,
+        "top": [("OOK", 0.97), ("4ASK", 0.02)],
+        "symbol_rate_hz": 2000.0,
+        "n_windows": 3,
+        "note": None,
+        "latency_s": 0.052,
+        "truth": None,
+        "stream": 0,
+        "source": "demo.cu8",
+    }
+    return Emission(**values | fields)
+
+
 def cut_detections(detections: Detections, rows: slice) -> Detections:
     """Return some of the records."""
     arrays = [
@@ -70,6 +103,11 @@ def cut_detections(detections: Detections, rows: slice) -> Detections:
 @pytest.fixture(scope="session")
 def make() -> Make:
     return make_detections
+
+
+@pytest.fixture(scope="session")
+def emission() -> Callable[..., Emission]:
+    return make_emission
 
 
 @pytest.fixture(scope="session")

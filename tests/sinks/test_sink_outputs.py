@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from liveclf import sinks
+from liveclf.emissions import Emissions
 from liveclf.errors import MissingExtraError, SinkError, UsageError
 from liveclf.records import StreamInfo
 from liveclf.sinks import SINKS, OutputSpec, SinkKind, open_sinks, parse_outputs
@@ -96,7 +97,7 @@ def connected(monkeypatch) -> list[Connected]:
     """A line more in the table; what it opened."""
     opened: list[Connected] = []
 
-    def connect(target, info) -> Connected:
+    def connect(target, info, reports) -> Connected:
         opened.append(Connected(target))
         return opened[-1]
 
@@ -222,6 +223,21 @@ def test_files_are_overwritten_and_whole(tmp_path, make, info):
     assert [(r.n_written, r.state) for r in reports] == [(1000, "ok")] * 3
     assert len([json.loads(line) for line in jsonl.read_text().splitlines()]) == 1000
     assert len(csv.read_text().splitlines()) == 1001
+
+
+def test_emissions_are_written_by_the_kinds_that_take_them(tmp_path, emission, info):
+    jsonl, csv = tmp_path / "a.jsonl", tmp_path / "a.csv"
+    outputs = [f"jsonl:{jsonl}", f"csv:{csv}", "null"]
+    out = open_sinks(outputs, is_live=False, info=info, reports=Emissions)
+    for number in range(1, 11):
+        out.write(Emissions((emission(number, state="open"), emission(number))))
+    reports = out.close({})
+    assert [(r.n_written, r.state) for r in reports] == [(20, "ok")] * 3
+    rows = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    assert [row["id"] for row in rows] == [number for k in range(1, 11) for number in (k, k)]
+    header, *lines = csv.read_text().splitlines()
+    assert header.startswith("id,state,time,")
+    assert len(lines) == 20
 
 
 def test_a_replaced_standard_output_is_written_to(capsys, make, info):

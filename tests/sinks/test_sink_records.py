@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import math
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveclf.records import Detections, iso_utc
-from liveclf.sinks.csv import COLUMNS, CsvSink
+from liveclf.emissions import Emission, Emissions
+from liveclf.records import Detection, Detections, iso_utc
+from liveclf.sinks.csv import CsvSink
 from liveclf.sinks.jsonl import JsonlSink
 from liveclf.sinks.stream import ByteStream
 
@@ -33,6 +35,14 @@ class Collected(ByteStream):
     @property
     def text(self) -> str:
         return b"".join(self.writes).decode()
+
+
+def windows_csv(stream) -> CsvSink:
+    return CsvSink(stream, Detection)
+
+
+def emissions_csv(stream) -> CsvSink:
+    return CsvSink(stream, Emission)
 
 
 def written(sink_class, batches) -> str:
@@ -115,7 +125,7 @@ def test_what_is_not_known_is_null_and_never_nan(make):
 
 def test_csv_equals_the_columns(make):
     batch = make(50, stream_id=np.arange(50) % 2, stream_names=("a.cu8", "b, c.wav"))
-    rows = list(csv.DictReader(io.StringIO(written(CsvSink, [batch]), newline="")))
+    rows = list(csv.DictReader(io.StringIO(written(windows_csv, [batch]), newline="")))
     assert len(rows) == 50
     for i, row in enumerate(rows):
         want = expected(batch, i)
@@ -124,7 +134,7 @@ def test_csv_equals_the_columns(make):
 
 
 def test_csv_leaves_cells_empty_where_nothing_is_known(make):
-    text = written(CsvSink, [make(1, sample_rate_hz=np.nan, power_dbfs=np.nan, truth=-1)])
+    text = written(windows_csv, [make(1, sample_rate_hz=np.nan, power_dbfs=np.nan, truth=-1)])
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert {key for key, value in row.items() if value == ""} >= {
         "time",
@@ -134,11 +144,55 @@ def test_csv_leaves_cells_empty_where_nothing_is_known(make):
     }
 
 
-def test_csv_without_records_is_a_header():
-    assert written(CsvSink, []) == ",".join(COLUMNS) + "\n"
+@pytest.mark.parametrize("record", [Detection, Emission])
+def test_csv_without_records_is_a_header_of_the_fields(record):
+    text = written(lambda stream: CsvSink(stream, record), [])
+    assert text == ",".join(inspect.signature(record).parameters) + "\n"
 
 
-@pytest.mark.parametrize("sink_class", [JsonlSink, CsvSink])
+def told_twice(emission) -> tuple[Emission, Emission]:
+    """One emission while it lasts, nothing known of its place, and when it has ended."""
+    unknown = dict.fromkeys(
+        ("time", "elapsed_s", "duration_s", "center_hz", "offset_hz", "bandwidth_hz"), None
+    )
+    return (
+        emission(7, state="open", n_windows=2, snr_db=math.inf, **unknown),
+        emission(7, n_windows=9, truth="ook, a remote", note="too short"),
+    )
+
+
+def test_json_lines_say_what_an_emission_is_each_time_it_is_told(emission):
+    told = told_twice(emission)
+    text = written(JsonlSink, [Emissions(told[:1]), Emissions(told[1:])])
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
+    for row, one in zip(rows, told, strict=True):
+        wanted = {key: getattr(one, key) for key in inspect.signature(Emission).parameters}
+        wanted["top"] = [list(pair) for pair in one.top]
+        wanted["snr_db"] = one.snr_db if math.isfinite(one.snr_db) else None
+        assert list(row.items()) == list(wanted.items())  # in the order of the fields
+    last = {row["id"]: row for row in rows}
+    assert (last[7]["state"], last[7]["n_windows"]) == ("closed", 9)
+
+
+def test_csv_says_what_an_emission_is_each_time_it_is_told(emission):
+    told = told_twice(emission)
+    text = written(emissions_csv, [Emissions(told[:1]), Emissions(told[1:])])
+    opened, closed = csv.DictReader(io.StringIO(text, newline=""))
+    assert (opened["id"], opened["state"], opened["time"], opened["snr_db"]) == (
+        "7",
+        "open",
+        "",
+        "",
+    )
+    assert (closed["state"], closed["truth"], closed["top"]) == (
+        "closed",
+        "ook, a remote",
+        "OOK:0.97 4ASK:0.02",
+    )
+    assert float(closed["center_hz"]) == 433.9504e6
+
+
+@pytest.mark.parametrize("sink_class", [JsonlSink, windows_csv])
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(0, 40), max_size=6))
 def test_how_records_are_batched_does_not_change_the_bytes(make, cut, sink_class, cuts):
@@ -148,7 +202,7 @@ def test_how_records_are_batched_does_not_change_the_bytes(make, cut, sink_class
     assert written(sink_class, parts) == written(sink_class, [whole])
 
 
-@pytest.mark.parametrize("sink_class", [JsonlSink, CsvSink])
+@pytest.mark.parametrize("sink_class", [JsonlSink, windows_csv])
 def test_a_batch_is_one_write_so_that_a_reader_sees_whole_lines(make, sink_class):
     stream = Collected()
     sink = sink_class(stream)

@@ -29,7 +29,9 @@ class Stopwatch:
     sample of the window, which waited for the rest of its block.
     """
 
-    def __init__(self, sink: Sink, source: NoiseSource, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, sink: Sink[Detections], source: NoiseSource, clock: Callable[[], float]
+    ) -> None:
         self._sink, self._source, self._clock = sink, source, clock
         self._late_s: list[NDArray[np.float64]] = []
 
@@ -76,7 +78,8 @@ def measure_latency(
 
     n_samples = max(1, round(watch.part_s * rate_hz))
     source = NoiseSource(fmt, rate_hz, n_samples, is_paced=True, is_over=is_over, clock=watch.clock)
-    stopwatch = Stopwatch(SINKS["jsonl"].open(os.devnull, source.info), source, watch.clock)
+    lines = SINKS["jsonl"].open(os.devnull, source.info, Detections)
+    stopwatch = Stopwatch(lines, source, watch.clock)
     output = FanOut([Worker("jsonl", stopwatch, is_live=True)])
     began_s, cpu_s = watch.clock(), time.process_time()
     figures = classify(network, source, output, settings, clock=watch.clock)

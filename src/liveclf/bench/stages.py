@@ -144,7 +144,7 @@ def _batching(groups: list[Windows], batch_size: int) -> Work:
 
 
 def _writing(kind: str, found: Detections, opened: ExitStack) -> Work:
-    sink = SINKS[kind].open(_target(kind, Path(os.devnull)), _ABOUT)
+    sink = SINKS[kind].open(_target(kind, Path(os.devnull)), _ABOUT, Detections)
     opened.callback(sink.close, {})
 
     def work() -> int:
@@ -173,7 +173,7 @@ def _bytes_per_window(fmt: SampleFormat, ready: _Ready) -> dict[str, float]:
 def _written_bytes(kind: str, found: Detections) -> int:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "records"
-        sink = SINKS[kind].open(_target(kind, file), _ABOUT)
+        sink = SINKS[kind].open(_target(kind, file), _ABOUT, Detections)
         sink.write(found)
         sink.close({})
         return file.stat().st_size if file.exists() else 0

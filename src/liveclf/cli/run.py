@@ -22,12 +22,16 @@ from liveclf.cli.streams import (
 from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
 from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
+from liveclf.emissions import Emissions
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
-from liveclf.live.pipeline import Stream
+from liveclf.live.emission_decider import EmissionDecider, Rules
+from liveclf.live.finder import Finder
+from liveclf.live.pipeline import Cutter, Stream
 from liveclf.live.shedding import Stride
 from liveclf.protocols import DeviceEngine, Engine
+from liveclf.records import Detections, StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.cli.saving import Saving
@@ -56,7 +60,7 @@ class _Run:
     streams: list[Stream]
     batcher: Batcher
     engine: Engine
-    decider: Decider
+    decider: pipeline.Decider[Any]
     output: FanOut
     model: str
     began_s: float
@@ -128,11 +132,8 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     sources = open_sources(wanted, tell)
     bundle = load_bundle(settings.model.bundle)
     engine, precision = open_engine(bundle, settings.model, tell)
-    info, least = bundle.info, settings.output.min_probability
-    framers = [
-        Framer(info.window_samples, settings.window.hop, number, _normaliser(engine))
-        for number in range(len(sources))
-    ]
+    info = bundle.info
+    cutters = [_cutter(settings, info, engine, number) for number in range(len(sources))]
     waits_alone = not any(source.info.is_live for source in sources)
     laid_out = [
         # Beside a radio a recording waits, whatever the radio does.
@@ -140,15 +141,16 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
             source,
             of_stream,
             info,
-            framer,
+            cutter,
             settings.model.when_slow if source.info.is_live or waits_alone else "auto",
         )
-        for source, of_stream, framer in zip(sources, wanted, framers, strict=True)
+        for source, of_stream, cutter in zip(sources, wanted, cutters, strict=True)
     ]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
     saving = _saving(settings, info)
-    output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole)
+    reports = Emissions if settings.detect.wanted else Detections
+    output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
     if saving:
         output.add_listener(saving.start(whole))
@@ -157,18 +159,37 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
-        decider=Decider(
-            info.classes,
-            info.families,
-            info.temperature[precision],
-            top_k=settings.output.top_k,
-            min_probability=info.threshold(precision) if least is None else least,
-            streams=seen,
-        ),
+        decider=_decider(settings, info, precision, seen),
         output=output,
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
+    )
+
+
+def _cutter(settings: RunSettings, info: BundleInfo, engine: Engine, number: int) -> Cutter:
+    if settings.detect.wanted:
+        return Finder(info.window_samples, settings.detect, number)
+    return Framer(info.window_samples, settings.window.hop, number, _normaliser(engine))
+
+
+def _decider(
+    settings: RunSettings, info: BundleInfo, precision: str, streams: list[StreamInfo]
+) -> pipeline.Decider[Any]:
+    asked = settings.output.min_probability
+    least = info.threshold(precision) if asked is None else asked
+    top_k, temperature = settings.output.top_k, info.temperature[precision]
+    if settings.detect.wanted:
+        report_s = settings.detect.report_s
+        rules = Rules(info.classes, info.families, temperature, top_k, least, report_s)
+        return EmissionDecider(rules, streams)
+    return Decider(
+        info.classes,
+        info.families,
+        temperature,
+        top_k=top_k,
+        min_probability=least,
+        streams=streams,
     )
 
 

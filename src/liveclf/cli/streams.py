@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from liveclf.config import RunSettings, StreamSettings
-from liveclf.dsp.framer import Framer
 from liveclf.errors import UsageError
-from liveclf.live.pipeline import Stream
+from liveclf.live.pipeline import Cutter, Stream
 from liveclf.live.shedding import policy_of
 from liveclf.live.stats import Cut, Stats
 from liveclf.protocols import Source, Stage
@@ -70,7 +69,7 @@ def lay_out(
     source: Source,
     settings: StreamSettings,
     info: BundleInfo,
-    framer: Framer,
+    framer: Cutter,
     when_slow: str,
 ) -> tuple[Stream, StreamInfo]:
     """Put together what the samples of a source pass through.

@@ -66,6 +66,7 @@ class Framer:
         self.skipped = Counter({"non-finite": 0, "zero power": 0, "late": 0, "stride": 0})
         self._choice = EvenChoice()
         self.short_samples = 0
+        self.left_out = Counter[str]()  # there are no emissions here
 
     def push(self, block: Block, *, is_late: bool = False, share: float = 1.0) -> Iterator[Windows]:
         """Take a block and yield the windows that end in it, in groups.
@@ -97,7 +98,11 @@ class Framer:
         # Copied, so that the tail does not keep the block alive.
         self._tail = iq[n * self._hop :].copy()
 
-    def flush(self) -> None:
+    def heard(self) -> tuple[()]:
+        """Return what is known of emissions: nothing."""
+        return ()
+
+    def flush(self) -> tuple[()]:
         """End the stretch: what fills no window is counted, not padded."""
         if self._stretch is not None:
             # With a short hop, the windows before hold the beginning of the tail.
@@ -106,6 +111,7 @@ class Framer:
             self.short_samples += max(0, len(self._tail) - held)
         self._stretch = None
         self._tail = self._tail[:0]
+        return ()
 
     def _start_stretch(self, block: Block) -> None:
         if self._stretch is not None:
@@ -134,6 +140,7 @@ class Framer:
         windows = Windows(
             x=x,
             stream_id=np.full(n, self._stream_id),
+            emission_id=np.full(n, -1),
             start_sample=starts,
             gap_before=np.zeros(n, np.int64),
             power_dbfs=power_dbfs,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from liveclf.dsp.noise_floor import NoiseFloor
+from liveclf.emissions import Heard
 from liveclf.records import Annotation, Detections, FloatArray, StreamInfo, Windows
 
 
@@ -93,6 +94,9 @@ class Decider:
             truth_names=self._truth_names,
             stream_names=self._stream_names,
         )
+
+    def hear(self, stream: int, heard: Sequence[Heard], now_s: float) -> None:
+        """Do nothing: a framer finds no emissions."""
 
     def _of_each_stream(self, windows: Windows) -> tuple[FloatArray, NDArray[np.int64]]:
         """Return what depends on the other windows of a stream: level and truth."""

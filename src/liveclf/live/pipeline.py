@@ -3,6 +3,9 @@
     source --Block--> [stages] --Block--> framer --Windows--> batcher --> engine
            --logits--> decider --Detections--> sinks
 
+Where emissions are looked for, a `Finder` has the framer's place and an `EmissionDecider`
+the decider's: what is found is then told to it beside its windows.
+
 Collaborators are passed in; nothing is built here. The loop holds at most one block,
 one batch and what framers and batcher hold; sinks have queues of their own. Of several
 streams each has its own source, stages, framer and figures (`Stream`), and the loop takes
@@ -16,27 +19,61 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from liveclf.dsp.framer import Framer
+import numpy as np
+
+from liveclf.emissions import Emissions, Heard
 from liveclf.errors import LiveclfError, SourceError
 from liveclf.live.batcher import Batcher
-from liveclf.live.decider import Decider
 from liveclf.live.in_flight import Answer, InFlight
 from liveclf.live.merging import merged
 from liveclf.live.shedding import Stride
-from liveclf.live.stats import Stats
+from liveclf.live.stats import Counted, Stats
 from liveclf.protocols import Engine, Source, Stage
-from liveclf.records import Block, Detections, Windows
+from liveclf.records import Block, Detections, FloatArray, Windows
 
 # A block that waited less: the next one is not at hand, and no batch to copy meanwhile.
 _AT_HAND_S = 0.01
 
 
-class Output(Protocol):
-    """Where detections go; it never waits for long and never raises."""
+class Cutter(Counted, Protocol):
+    """What makes windows of blocks: a `Framer`, or a `Finder`."""
 
-    def write(self, detections: Detections) -> None:
+    def push(self, block: Block, *, is_late: bool = False, share: float = 1.0) -> Iterator[Windows]:
+        """Take a block and yield windows."""
+        ...
+
+    def flush(self) -> Iterable[Windows]:
+        """End the stretch, and yield what is left."""
+        ...
+
+    def heard(self) -> Sequence[Heard]:
+        """Return what is new of emissions since the last call."""
+        ...
+
+
+Told = TypeVar("Told", bound=Detections | Emissions)
+_Made = TypeVar("_Made", bound=Detections | Emissions, covariant=True)
+_Taken = TypeVar("_Taken", bound=Detections | Emissions, contravariant=True)
+
+
+class Decider(Protocol[_Made]):
+    """What makes something to tell of logits."""
+
+    def decide(self, windows: Windows, logits: FloatArray, now_s: float) -> _Made:
+        """Take what the network says of a batch."""
+        ...
+
+    def hear(self, stream: int, heard: Sequence[Heard], now_s: float) -> _Made | None:
+        """Take what is known of emissions."""
+        ...
+
+
+class Output(Protocol[_Taken]):
+    """Where reports go; it never waits for long and never raises."""
+
+    def write(self, report: _Taken, /) -> None:
         """Take one batch."""
         ...
 
@@ -61,7 +98,7 @@ class Stream:
 
     source: Source
     stages: list[Stage]
-    framer: Framer
+    framer: Cutter
     stats: Stats
     policy: str = "block"
     failure: LiveclfError | None = None
@@ -75,8 +112,8 @@ def run(
     streams: Sequence[Stream],
     batcher: Batcher,
     engine: Engine,
-    decider: Decider,
-    output: Output,
+    decider: Decider[Told],
+    output: Output[Told],
     *,
     max_late_s: float = math.inf,
     stride: Stride | None = None,
@@ -118,6 +155,7 @@ def run(
                 share = stride.share if stride and stream.policy == "stride" else 1.0
                 for windows in stream.framer.push(block, is_late=is_late, share=share):
                     answers.push(batcher.push(windows))
+                answers.hear(number, stream.framer.heard())
                 if not len(block.iq):  # nothing waits in the source
                     answers.push(batcher.expire(block.received_s))
                     answers.idle(block.received_s)
@@ -125,22 +163,24 @@ def run(
                 if output.all_closed:
                     break
     finally:
-        for stream in streams:
-            stream.framer.flush()
+        for number, stream in enumerate(streams):
+            for windows in stream.framer.flush():
+                answers.push(batcher.push(windows))
+            answers.hear(number, stream.framer.heard())
         answers.push(batcher.flush())
         answers.flush()
     _raise_failures(streams)
 
 
-class _Answers:
+class _Answers(Generic[Told]):
     """Has batches classified, and passes on what comes of it."""
 
     def __init__(
         self,
         streams: Sequence[Stream],
         engine: Engine,
-        decider: Decider,
-        output: Output,
+        decider: Decider[Told],
+        output: Output[Told],
         stride: Stride | None,
         clock: Callable[[], float],
     ) -> None:
@@ -151,6 +191,13 @@ class _Answers:
     def push(self, batches: Iterable[Windows]) -> None:
         for batch in batches:
             self._report(self._in_flight.push(batch, self._clock()))
+
+    def hear(self, number: int, heard: Sequence[Heard]) -> None:
+        """Pass on what is known of the emissions of a stream."""
+        if heard:
+            told = self._decider.hear(number, heard, self._clock())
+            if told is not None:
+                self._tell(told)
 
     def idle(self, since_s: float) -> None:
         """Wait for what is in flight, if nothing more is at hand."""
@@ -164,12 +211,18 @@ class _Answers:
         for windows, handed_s, logits in answers:
             # A device begins a batch when it is done with the one before.
             started_s, self._done_s = max(handed_s, self._done_s), self._clock()
-            found = self._decider.decide(windows, logits, self._done_s)
-            self._output.write(found)
-            for number, part in found.by_stream():
-                self._streams[number].stats.count_detections(part)
+            for number in np.unique(windows.stream_id).tolist():
+                n = int(np.count_nonzero(windows.stream_id == number))
+                self._streams[number].stats.classified += n
+            self._tell(self._decider.decide(windows, logits, self._done_s))
             if self._stride is not None:
                 self._stride.classified(windows.received_s, started_s, self._clock())
+
+    def _tell(self, report: Told) -> None:
+        if len(report):
+            self._output.write(report)
+        for number, part in report.by_stream():
+            self._streams[number].stats.count(part)
 
 
 def _raise_failures(streams: Sequence[Stream]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveclf.dsp.framer import Framer
+from liveclf.emissions import Emissions
 from liveclf.records import Block, Detections
 
 # Logarithmic bins, 40 per decade from 1 us to 1000 s, each read as its geometric middle:
@@ -26,28 +26,55 @@ _UNTOLD = "missing in the recording"
 _ADDED = (
     "samples", "lost_by", "samples_lost_estimated", "samples_left_out", "stream_s", "classified",
     "labels", "families", "unknown", "annotated", "label_right", "family_right", "_latency",
-    "_samples_dropped",
+    "_samples_dropped", "emissions", "noise",
 )  # fmt: skip
+
+
+class Counted(Protocol):
+    """What makes windows, and counts: a `Framer`, or a `Finder`."""
+
+    @property
+    def windows(self) -> int:
+        """Windows given out."""
+        ...
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Windows not given out, by reason."""
+        ...
+
+    @property
+    def short_samples(self) -> int:
+        """Samples that fill no window."""
+        ...
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """Emissions not told, by reason."""
+        ...
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What the framers of several streams counted, see `Framer`."""
+    """What the framers of several streams counted, see `Counted`."""
 
     windows: int
     skipped: Counter[str]
     short_samples: int
+    left_out: Counter[str]
 
     @classmethod
-    def together(cls, framers: Sequence[Framer]) -> Self:
+    def together(cls, framers: Sequence[Counted]) -> Self:
         """Add up."""
-        skipped: Counter[str] = Counter()
+        skipped, left_out = Counter[str](), Counter[str]()
         for framer in framers:
             skipped.update(framer.skipped)
+            left_out.update(framer.left_out)
         return cls(
             sum(framer.windows for framer in framers),
             skipped,
             sum(framer.short_samples for framer in framers),
+            left_out,
         )
 
 
@@ -73,6 +100,8 @@ class Stats:
         self.labels: Counter[str] = Counter()
         self.families: Counter[str] = Counter()
         self.unknown = 0
+        self.emissions = 0  # told to their ends
+        self.noise = 0  # emissions that the network takes for noise
         self.annotated = 0
         self.label_right = 0
         self.family_right = 0
@@ -126,9 +155,30 @@ class Stats:
         if jump > 0:
             self.lost_by[_UNTOLD] += jump
 
-    def count_detections(self, found: Detections) -> None:
+    def count(self, report: Detections | Emissions) -> None:
         """Count labels, agreement with annotations, and latencies."""
-        self.classified += len(found)
+        if isinstance(report, Emissions):
+            self._count_emissions(report)
+        else:
+            self._count_detections(report)
+
+    def _count_emissions(self, told: Emissions) -> None:
+        self.noise += len(told.noise)
+        for one in told.records:
+            self._latency[np.searchsorted(_EDGES_S, one.latency_s)] += 1
+            if one.state != "closed":
+                continue
+            self.emissions += 1
+            self.labels[one.label] += 1
+            self.families[one.family] += 1
+            self.unknown += one.label == "unknown"
+            truth = {name.lower(): name for name in self._family_of}.get((one.truth or "").lower())
+            if truth is not None:
+                self.annotated += 1
+                self.label_right += one.label == truth
+                self.family_right += one.family == self._family_of[truth]
+
+    def _count_detections(self, found: Detections) -> None:
         self.labels += _tally(found.label, found.class_names)
         self.families += _tally(found.family, found.family_names)
         self.unknown += int(np.sum(found.label < 0))
@@ -145,7 +195,7 @@ class Stats:
         k = int(np.searchsorted(np.cumsum(self._latency), percent / 100 * total))
         return float(_EDGES_S[min(k, len(_EDGES_S) - 1)] / _HALF_BIN * 1e3)
 
-    def summary(self, framer: Framer | Cut, wall_s: float) -> dict[str, Any]:
+    def summary(self, framer: Counted, wall_s: float) -> dict[str, Any]:
         """Return every figure as plain numbers and strings.
 
         Args:
@@ -170,6 +220,9 @@ class Stats:
             "lost_by": dict(self.lost_by.most_common()),
             "samples_left_out": self.samples_left_out,
             "samples_short": framer.short_samples,
+            "emissions": self.emissions,
+            "noise": self.noise,
+            "left_out": dict(framer.left_out),
             "unknown": self.unknown,
             "latency_p50_ms": self.latency_ms(50),
             "latency_p99_ms": self.latency_ms(99),

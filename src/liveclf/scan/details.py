@@ -11,12 +11,16 @@ from pathlib import Path
 
 from liveclf.errors import SinkError
 from liveclf.protocols import Sink
+from liveclf.records import Detection, Detections
 from liveclf.sinks.csv import CsvSink
 from liveclf.sinks.jsonl import JsonlSink
 from liveclf.sinks.stream import ByteStream, open_file
 
 FOLDER = "details"
-_KINDS: dict[str, Callable[[ByteStream], Sink]] = {"jsonl": JsonlSink, "csv": CsvSink}
+_KINDS: dict[str, Callable[[ByteStream], Sink[Detections]]] = {
+    "jsonl": JsonlSink,
+    "csv": lambda stream: CsvSink(stream, Detection),
+}
 _STEM_CHARACTERS = 80  # with what is added below the 255 bytes that file systems take
 
 
@@ -32,7 +36,7 @@ def name_of(recording: str, kind: str) -> str:
 
 
 @contextmanager
-def records_at(path: Path, kind: str) -> Iterator[Sink]:
+def records_at(path: Path, kind: str) -> Iterator[Sink[Detections]]:
     """Yield a sink whose file appears at `path` when all is written.
 
     Raises:

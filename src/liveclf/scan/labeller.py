@@ -21,6 +21,7 @@ _BATCH = 32  # about the fastest of one thread; more stay not in its cache
 if TYPE_CHECKING:
     from liveclf.model.bundle import BundleInfo
     from liveclf.protocols import Engine, Sink, Source
+    from liveclf.records import Detections
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,11 @@ class Labeller:
         return ReplaySource(open_recording(settings), settings)
 
     def _classify(
-        self, source: Source, network: _Network, records: Sink | None, figures: dict[str, Any]
+        self,
+        source: Source,
+        network: _Network,
+        records: Sink[Detections] | None,
+        figures: dict[str, Any],
     ) -> None:
         """Run the loop; `figures` hold what was classified, also where the source broke."""
         from liveclf.dsp.decimate import Decimator

@@ -25,7 +25,9 @@ class Tally:
 
     all_closed = False
 
-    def __init__(self, classes: tuple[str, ...], top_k: int, records: Sink | None) -> None:
+    def __init__(
+        self, classes: tuple[str, ...], top_k: int, records: Sink[Detections] | None
+    ) -> None:
         """Begin at zero.
 
         Args:

@@ -14,38 +14,44 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
+from liveclf.emissions import Emission, Emissions
 from liveclf.errors import UsageError
 from liveclf.protocols import Sink
-from liveclf.records import StreamInfo
+from liveclf.records import Detection, Detections, StreamInfo
 from liveclf.sinks.stream import ByteStream, open_file, standard_output
 from liveclf.sinks.worker import REPLAY_WAIT_S, FanOut, SinkReport, Worker
 
-__all__ = ["SINKS", "FanOut", "OutputSpec", "SinkReport", "open_sinks", "parse_outputs"]
+__all__ = ["SINKS", "FanOut", "OutputSpec", "Reports", "SinkReport", "open_sinks", "parse_outputs"]
 
 AUTO = "auto"
 
+Reports = type[Detections] | type[Emissions]
+"""What will be told: windows, or emissions."""
 
-def _jsonl(target: str | None, info: StreamInfo) -> Sink:
+
+def _jsonl(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
     from liveclf.sinks.jsonl import JsonlSink
 
     return JsonlSink(_stream("jsonl", target))
 
 
-def _csv(target: str | None, info: StreamInfo) -> Sink:
+def _csv(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
     from liveclf.sinks.csv import CsvSink
 
-    return CsvSink(_stream("csv", target))
+    return CsvSink(_stream("csv", target), Emission if reports is Emissions else Detection)
 
 
-def _table(target: str | None, info: StreamInfo) -> Sink:
+def _table(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
     from liveclf.sinks.table import open_table
 
+    if reports is Emissions:
+        raise UsageError("--output table shows windows, not emissions; give --output jsonl.")
     return open_table(_stream("table", target), info)
 
 
-def _null(target: str | None, info: StreamInfo) -> Sink:
+def _null(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
     from liveclf.sinks.null import NullSink
 
     return NullSink()
@@ -68,14 +74,15 @@ class SinkKind:
 
     Attributes:
         open: Imports the sink's module and opens the sink, given what follows the
-            colon (None: nothing) and the stream. Raises a LiveclfError.
+            colon (None: nothing), the stream, and what will be told of it. Raises a
+            LiveclfError.
         target: What may follow the colon: a "file", which without a colon is standard
             output; an "address", which has to be given and means what the sink says;
             or nothing.
         uses_stdout: Whether it writes to standard output where no target is given.
     """
 
-    open: Callable[[str | None, StreamInfo], Sink]
+    open: Callable[[str | None, StreamInfo, Reports], Sink[Any]]
     target: Literal["file", "address"] | None
     uses_stdout: bool
 
@@ -150,7 +157,12 @@ def parse_outputs(outputs: Sequence[str]) -> list[OutputSpec]:
 
 
 def open_sinks(
-    outputs: Sequence[str], *, is_live: bool, info: StreamInfo, wait_s: float = REPLAY_WAIT_S
+    outputs: Sequence[str],
+    *,
+    is_live: bool,
+    info: StreamInfo,
+    reports: Reports = Detections,
+    wait_s: float = REPLAY_WAIT_S,
 ) -> FanOut:
     """Open every output and start its thread.
 
@@ -158,6 +170,7 @@ def open_sinks(
         outputs: The values of `--output`.
         is_live: Whether the source will not wait for a slow output.
         info: The stream, for the table's title.
+        reports: What they will be told: windows, or emissions.
         wait_s: Longest wait for a slow output, on a replay.
 
     Raises:
@@ -169,10 +182,10 @@ def open_sinks(
         _protect_input(output, info)
     # No thread starts before everything is open. Standard output comes last, so that
     # nothing is printed there if another output cannot be opened.
-    sinks: dict[int, Sink] = {}
+    sinks: dict[int, Sink[Any]] = {}
     try:
         for k in sorted(range(len(parsed)), key=lambda k: parsed[k].target is None):
-            sinks[k] = SINKS[parsed[k].kind].open(parsed[k].target, info)
+            sinks[k] = SINKS[parsed[k].kind].open(parsed[k].target, info, reports)
     except BaseException:
         for sink in sinks.values():
             with contextlib.suppress(Exception):  # the first error is the one that counts

@@ -1,4 +1,7 @@
-"""Comma-separated values: a header, then one `Detection` a line."""
+"""Comma-separated values: a header, then one `Detection` or `Emission` a line.
+
+A long emission is a line each time it is told; the last line of an id is the one that counts.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ import io
 from dataclasses import fields
 from typing import Any
 
-from liveclf.records import Detection, Detections
+from liveclf.emissions import Emission
+from liveclf.protocols import Report
+from liveclf.records import Detection
 from liveclf.sinks.stream import ByteStream
-
-COLUMNS = tuple(field.name for field in fields(Detection))
 
 
 class CsvSink:
@@ -20,18 +23,27 @@ class CsvSink:
     `BPSK:0.91 QPSK:0.05`; a value that is not known is an empty cell.
     """
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, record: type[Detection | Emission]) -> None:
+        """Write nothing yet.
+
+        Args:
+            stream: Where to.
+            record: What is told; its fields are the header.
+        """
         self._stream = stream
+        self._columns = tuple(field.name for field in fields(record))
         self._has_header = False
 
-    def write(self, detections: Detections) -> None:
+    def write(self, report: Report) -> None:
         """Write one batch.
 
         Raises:
             BrokenPipeError: The reader has gone.
             SinkError: It could not be written.
         """
-        self._write([_cells(row) for row in detections.rows()])
+        self._write(
+            [[_cell(getattr(row, name)) for name in self._columns] for row in report.rows()]
+        )
 
     def close(self, summary: dict[str, Any]) -> None:
         """Close the file; one without records still has its header."""
@@ -44,14 +56,10 @@ class CsvSink:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         if not self._has_header:
-            writer.writerow(COLUMNS)
+            writer.writerow(self._columns)
         writer.writerows(rows)
         self._stream.write(text.getvalue().encode())
         self._has_header = True
-
-
-def _cells(row: Detection) -> list[object]:
-    return [_cell(getattr(row, name)) for name in COLUMNS]
 
 
 def _cell(value: Any) -> object:

@@ -1,4 +1,7 @@
-"""JSON lines: one `Detection` a line, its keys in the order of the record."""
+"""JSON lines: one record a line, its keys in the order of `Detection` or `Emission`.
+
+A long emission is a line each time it is told; the last line of an id is the one that counts.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from liveclf.records import Detections
+from liveclf.protocols import Report
 from liveclf.sinks.stream import ByteStream
 
 
@@ -21,14 +24,14 @@ class JsonlSink:
         self._stream = stream
         self._encoder = msgspec.json.Encoder()
 
-    def write(self, detections: Detections) -> None:
+    def write(self, report: Report) -> None:
         """Write one batch.
 
         Raises:
             BrokenPipeError: The reader has gone.
             SinkError: It could not be written.
         """
-        self._stream.write(self._encoder.encode_lines(list(detections.rows())))
+        self._stream.write(self._encoder.encode_lines(list(report.rows())))
 
     def close(self, summary: dict[str, Any]) -> None:
         """Close the file; the summary is not part of the records."""

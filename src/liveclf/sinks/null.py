@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from liveclf.records import Detections
+from liveclf.protocols import Report
 
 
 class NullSink:
     """Takes every batch and writes nothing."""
 
-    def write(self, detections: Detections) -> None:
+    def write(self, report: Report) -> None:
         """Take one batch."""
 
     def close(self, summary: dict[str, Any]) -> None:

@@ -20,8 +20,7 @@ from threading import Thread
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from liveclf.errors import SinkError
-from liveclf.protocols import Sink
-from liveclf.records import Detections
+from liveclf.protocols import Report, Sink
 
 QUEUE_BATCHES = 64
 REPLAY_WAIT_S = 5.0
@@ -69,7 +68,7 @@ class Worker:
     def __init__(
         self,
         name: str,
-        sink: Sink,
+        sink: Sink[Any],
         *,
         is_live: bool,
         depth_batches: int = QUEUE_BATCHES,
@@ -87,7 +86,7 @@ class Worker:
         self.name = name
         self.state: State = "ok"
         self._sink = sink
-        self._queue: queue.Queue[Detections | None] = queue.Queue(depth_batches)
+        self._queue: queue.Queue[Report | None] = queue.Queue(depth_batches)
         self._can_wait = not is_live
         self._wait_s = wait_s
         self._message = ""
@@ -101,13 +100,13 @@ class Worker:
         self._thread = Thread(target=self._run, name=f"sink {name}", daemon=True)
         self._thread.start()
 
-    def submit(self, detections: Detections) -> None:
+    def submit(self, report: Report) -> None:
         """Hand over one batch; never fails, and waits at most `wait_s`."""
-        self._n_submitted += len(detections)
-        if self.state != "ok" or not len(detections):
+        self._n_submitted += len(report)
+        if self.state != "ok" or not len(report):
             return
         try:
-            self._put(detections)
+            self._put(report)
         except queue.Full:
             if not self._message:
                 self._message = f"{self.name} is slower than the stream; some records were dropped."
@@ -149,27 +148,27 @@ class Worker:
             return SinkReport(self.name, self._n_written, n_dropped, "stalled", message)
         return SinkReport(self.name, self._n_written, n_dropped, self.state, self._message)
 
-    def _put(self, detections: Detections) -> None:
+    def _put(self, report: Report) -> None:
         give_up_s = time.monotonic() + self._wait_s
         while self._can_wait and not self._is_stalled and self.state == "ok":
             left_s = give_up_s - time.monotonic()
             if left_s <= 0:
                 break
             try:  # in short waits, so that stop_waiting() is noticed
-                return self._queue.put(detections, timeout=min(left_s, _POLL_S))
+                return self._queue.put(report, timeout=min(left_s, _POLL_S))
             except queue.Full:
                 continue
-        self._queue.put_nowait(detections)
+        self._queue.put_nowait(report)
 
     def _run(self) -> None:
-        while (detections := self._next()) is not None:
-            if self._attempt(self._sink.write, detections):
-                self._n_written += len(detections)
+        while (report := self._next()) is not None:
+            if self._attempt(self._sink.write, report):
+                self._n_written += len(report)
             self._progress_s = time.monotonic()
         # At once after a failure too: a dead table must not keep the terminal.
         self._attempt(self._sink.close, self._summary or {})
 
-    def _next(self) -> Detections | None:
+    def _next(self) -> Report | None:
         """Wait for a batch; None is the end."""
         sink = self._sink
         while self._is_wanted():
@@ -227,10 +226,10 @@ class FanOut:
         """Add one that gets every batch, and for which alone the run does not go on."""
         self._workers += (worker,)
 
-    def write(self, detections: Detections) -> None:
+    def write(self, report: Report) -> None:
         """Hand over one batch; see `Worker.submit`."""
         for worker in self._workers:
-            worker.submit(detections)
+            worker.submit(report)
 
     def stop_waiting(self) -> None:
         """Wait for slow readers no longer; safe in a signal handler."""
