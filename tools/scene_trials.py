@@ -195,7 +195,7 @@ class Trials:
         show_table(TextTable(("noise", "seconds", "false emissions", "a minute"), rows))
         for shape in told:
             for line in told[shape]["false"][:5]:
-                CONSOLE.print(f"{shape}: {line}", markup=False)
+                CONSOLE.print(f"{shape}: {line}", markup=False, soft_wrap=True)
         return told
 
 
@@ -263,7 +263,7 @@ def show(score: FoundScore) -> None:
     for table in found_tables(score):
         show_table(table)
     for line in fault_lines(score):
-        CONSOLE.print(line, markup=False)
+        CONSOLE.print(line, markup=False, soft_wrap=True)
 
 
 def show_table(table: TextTable) -> None:
