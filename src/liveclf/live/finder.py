@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.config import DetectSettings
+from liveclf.dsp.detect.band import occupied_band
 from liveclf.dsp.detect.detector import Detector, Found
 from liveclf.dsp.detect.resolution import NOMINAL_RATE_HZ, Resolution
 from liveclf.dsp.extract import Extractor, Tuning
@@ -38,6 +39,8 @@ _OVERSAMPLING = 3.0
 _MOST_OVERSAMPLING = 10.0
 _RETUNED = 1.5  # a band that has grown by so much is cut anew
 _PAUSE_RATIO = 0.1  # a window so much weaker than the strongest lies between bursts
+# A band of fewer bins than this is measured again, on so many times its width.
+_COARSE_BINS, _CLOSE_UP, _CLOSE_UP_BINS = 24, 2.0, 128
 _CHUNK_S, _LEAST_CHUNK = 0.025, 4096
 
 
@@ -49,6 +52,7 @@ class _Cut:
     next_sample: int
     tuning: Tuning
     width: float
+    band: tuple[float, float] = (0.0, 0.0)
     n_windows: int = 0
     n_heard: int = -1
     note: str | None = None
@@ -180,7 +184,7 @@ class _Stretch:
 
     def __init__(self, block: Block, settings: DetectSettings) -> None:
         rate_hz = block.sample_rate_hz if block.sample_rate_hz > 0 else NOMINAL_RATE_HZ
-        resolution = Resolution.at(rate_hz, settings.gap_s)
+        self.resolution = resolution = Resolution.at(rate_hz, settings.gap_s)
         hop = resolution.hop_samples
         self.start_sample = block.start_sample
         self.detector = Detector(resolution, _rounding_noise(block))
@@ -211,16 +215,32 @@ class _Stretch:
 
     def tune(self, cut: _Cut, found: Found, window: int) -> None:
         """Choose where an emission is brought to 0 Hz, and at which rate."""
-        cut.width = width = found.high - found.low
+        cut.width = found.high - found.low
+        cut.band = low, high = self._band(found)
+        width = high - low
         filling = window / (found.stop - found.start)
         rate = min(max(_OVERSAMPLING * width, filling), _MOST_OVERSAMPLING * width, 1.0)
-        cut.tuning = self.extractor.tuning((found.low + found.high) / 2, rate)
+        cut.tuning = self.extractor.tuning((low + high) / 2, rate)
         filled = (found.stop - found.start) * self.extractor.rate(cut.tuning) / window
         cut.note = None
         if _OVERSAMPLING * width > 1.5:
             cut.note = f"fills {width:.0%} of the band: fewer samples a symbol than wanted"
         elif found.has_ended and filled < 0.25:
             cut.note = f"fills {filled:.0%} of a window"
+
+    def _band(self, found: Found) -> tuple[float, float]:
+        """Return the occupied band, looked at closely where the detector's bins are too wide."""
+        width, middle = found.high - found.low, (found.low + found.high) / 2
+        tuning = self.extractor.tuning(middle, min(1.0, _CLOSE_UP * width))
+        rate = self.extractor.rate(tuning)
+        last = min(found.stop, self._samples.stop)
+        first = max(found.start, self._samples.start, last - self._piece)
+        if width * self.resolution.n_bins > _COARSE_BINS or (last - first) * rate < _CLOSE_UP_BINS:
+            return found.low, found.high
+        y, _ = self.extractor.cut(first, last, self._samples.stop, tuning)
+        low, high = occupied_band(y, found.noise * rate)
+        center = tuning.center_bin / self.chunk_samples
+        return center + low * rate, center + high * rate
 
     def samples(self, cut: _Cut, found: Found, window: int) -> tuple[Complex, NDArray[np.float64]]:
         """Return windows of what has not been cut yet, and where in the stretch they begin."""
@@ -301,8 +321,8 @@ def _heard(found: Found, cut: _Cut, stretch: _Stretch, block: Block) -> Heard:
         has_ended=found.has_ended,
         start_sample=stretch.start_sample + found.start,
         stop_sample=stretch.start_sample + found.stop,
-        low=found.low,
-        high=found.high,
+        low=cut.band[0],
+        high=cut.band[1],
         snr=found.snr,
         power=found.power,
         symbol_rate=None,

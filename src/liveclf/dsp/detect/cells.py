@@ -138,13 +138,16 @@ def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill gaps of up to `_JOIN_ROWS` rows and of one bin: a morphological closing."""
     padded = np.pad(mask, ((_JOIN_ROWS, _JOIN_ROWS), (1, 1)))
     size = 2 * _JOIN_ROWS + 1
-    rows = np.lib.stride_tricks.sliding_window_view(np.pad(padded, ((_JOIN_ROWS,) * 2, (0, 0))), size, axis=0)
-    grown = rows.any(axis=-1)
+    rows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(padded, ((_JOIN_ROWS,) * 2, (0, 0))), size, axis=0
+    )
+    grown = np.any(rows, axis=-1, keepdims=True)[..., 0]
     wide = grown.copy()
     wide[:, 1:] |= grown[:, :-1]
     wide[:, :-1] |= grown[:, 1:]
     wide = np.pad(wide, ((_JOIN_ROWS,) * 2, (0, 0)))
-    kept = np.lib.stride_tricks.sliding_window_view(wide, size, axis=0).all(axis=-1)
+    views = np.lib.stride_tricks.sliding_window_view(wide, size, axis=0)
+    kept = np.all(views, axis=-1, keepdims=True)[..., 0]
     narrow = kept.copy()
     narrow[:, 1:] &= kept[:, :-1]
     narrow[:, :-1] &= kept[:, 1:]

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveclf.dsp.detect import cells
+from liveclf.dsp.detect.band import edges
 from liveclf.dsp.detect.floor import Floor
 from liveclf.dsp.detect.relations import sort_out
 from liveclf.dsp.detect.resolution import HOLD_ROWS, Resolution
 from liveclf.dsp.detect.spectrogram import Spectrogram
-from liveclf.dsp.detect.tracks import Track, Tracks, occupied
+from liveclf.dsp.detect.tracks import Track, Tracks
 from liveclf.records import FloatArray
 
 _SHORTEST_ROWS = 3  # less than this is a crackle
@@ -30,6 +31,7 @@ class Found:
         low: Lower edge of the occupied band, cycles per sample, -1/2 to 1/2.
         high: Upper edge.
         snr: Power over noise power inside the occupied band, a ratio.
+        noise: Density of the noise there, full scale squared per cycle per sample.
         power: Mean while it was there, over the noise, full scale 1.
         has_ended: Whether this is all of it.
     """
@@ -40,6 +42,7 @@ class Found:
     low: float
     high: float
     snr: float
+    noise: float
     power: float
     has_ended: bool
 
@@ -170,7 +173,7 @@ class Detector:
 
     def _found(self, track: Track, *, has_ended: bool) -> Found:
         n, hop = self._r.n_bins, self._r.hop_samples
-        low, high = occupied(track.profile)
+        low, high = edges(track.profile)
         bins = slice(int(low), int(np.ceil(high)))
         noise = float(self._floor.level[bins].sum())
         signal = float(track.profile[bins].sum()) / max(1, track.rows)
@@ -182,6 +185,7 @@ class Detector:
             low=(low - 0.5) / n - 0.5,
             high=(high - 0.5) / n - 0.5,
             snr=signal / noise,
+            noise=noise / max(1, bins.stop - bins.start),
             power=signal / n,
             has_ended=has_ended,
         )

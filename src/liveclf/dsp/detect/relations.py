@@ -8,8 +8,8 @@ from liveclf.dsp.detect.tracks import Track
 
 # Beginning and end together, within so many rows or this share of the duration.
 _TOGETHER_ROWS, _TOGETHER_SHARE = 8, 0.04
-_SPUR_RATIO = 10.0  # power: so much weaker than what it begins and ends with
-_OVERLOAD_RATIO = 10**2.3  # so much weaker than what it happens in, whatever its edges
+_SPUR_RATIO = 10.0  # of the strongest bins: so much weaker than what it begins and ends with
+_OVERLOAD_RATIO = 10**2.8  # so much weaker than what it happens in, whatever its edges
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ def sort_out(ended: list[Track], among: list[Track]) -> Sorted:
         among: What else there was at the time, which is left as it is.
     """
     result = Sorted()
-    for track in sorted(ended, key=lambda t: -t.power):
+    for track in sorted(ended, key=lambda t: -t.peak):
         if any(_is_spur(track, other) for other in [*result.signals, *among]):
             result.spurs.append(track)
         elif partner := next((t for t in result.signals if _is_tone(track, t)), None):
@@ -49,15 +49,17 @@ def _is_spur(track: Track, other: Track) -> bool:
     inside = track.first_row >= other.first_row - _TOGETHER_ROWS and (
         track.stop_row <= other.stop_row + _TOGETHER_ROWS
     )
-    ratio = other.power / track.power
+    ratio = other.peak / track.peak
     return inside and (ratio > _OVERLOAD_RATIO or (ratio > _SPUR_RATIO and _together(track, other)))
 
 
 def _is_tone(track: Track, other: Track) -> bool:
-    return _together(track, other) and other.power < _SPUR_RATIO * track.power
+    return _together(track, other) and other.peak < _SPUR_RATIO * track.peak
 
 
 def _together(track: Track, other: Track) -> bool:
+    if min(track.first_row, other.first_row) <= _TOGETHER_ROWS:
+        return False  # what was there from the beginning need not have begun together
     longest = max(t.stop_row - t.first_row for t in (track, other))
     allowed = max(_TOGETHER_ROWS, round(_TOGETHER_SHARE * longest))
     return (

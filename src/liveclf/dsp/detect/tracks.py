@@ -13,7 +13,6 @@ _CORE = 0.01  # of the strongest bin: what lies below is skirt, and no reason to
 # What is so much stronger or weaker than before, at the same place, is another signal.
 _OTHER_RATIO = 100.0
 _FAINT, _MOSTLY = 0.02, 0.9
-_SKIRT_SHARE = 0.01  # of the power, left out when the occupied band is told
 MOST_TRACKS = 256
 
 
@@ -53,6 +52,11 @@ class Track:
         """Mean power over noise while it was there."""
         return float(self.profile.sum()) / max(1, self.rows)
 
+    @property
+    def peak(self) -> float:
+        """Mean power over noise of its strongest bin while it was there."""
+        return float(self.profile.max()) / max(1, self.rows)
+
     def trim(self) -> None:
         """Let it begin and end where it is not much weaker than it mostly is."""
         powers = np.concatenate([power for _, power in self.powers])
@@ -75,18 +79,6 @@ def core_of(profile: FloatArray) -> tuple[int, int]:
     """Return the first bin and the one behind the last that are not skirt."""
     bins = np.flatnonzero(profile > _CORE * profile.max())
     return (int(bins[0]), int(bins[-1]) + 1) if len(bins) else (0, 0)
-
-
-def occupied(profile: FloatArray) -> tuple[float, float]:
-    """Return the edges of the band that holds 99 % of the power, in bins, with fractions.
-
-    Source: ITU-R SM.328, the occupied bandwidth, half of the rest on either side.
-    """
-    power = np.cumsum(np.maximum(profile, 0), dtype=np.float64)
-    share = np.concatenate([[0.0], power / power[-1]])
-    edges = np.arange(len(share))
-    low, high = np.interp([_SKIRT_SHARE / 2, 1 - _SKIRT_SHARE / 2], share, edges)
-    return float(low), float(high)
 
 
 class Tracks:
