@@ -149,7 +149,7 @@ def test_every_class_is_sent_about_as_long_and_as_wide_as_asked(name: str) -> No
         lower, upper = occupied_band(sending.iq, sending.rate_hz)
         assert 1.9e3 < upper - lower < 450e3
         long_s = (len(sending.iq) - 128) / sending.rate_hz
-        if sending.symbol_rate_hz is None or sending.symbol_rate_hz * 0.04 > 24:
+        if sending.symbol_rate_hz is None or sending.symbol_rate_hz * 0.04 > 64:
             assert name == "OFDM" or long_s == pytest.approx(0.04, rel=0.05)
 
 
