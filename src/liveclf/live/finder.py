@@ -217,7 +217,8 @@ class _Stretch:
         """Choose where an emission is brought to 0 Hz, and at which rate."""
         cut.width = found.high - found.low
         cut.band = low, high = self._band(found)
-        width = high - low
+        # Of AM, the carrier alone may have 99 % of the power: one bin leaves room for the rest.
+        width = max(high - low, 1 / self.resolution.n_bins)
         filling = window / found.active
         rate = min(max(_OVERSAMPLING * width, filling), _MOST_OVERSAMPLING * width, 1.0)
         cut.tuning = self.extractor.tuning((low + high) / 2, rate)

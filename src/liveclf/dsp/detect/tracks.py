@@ -84,7 +84,7 @@ def core_of(profile: FloatArray) -> tuple[int, int]:
 class Tracks:
     """The signals that have not ended."""
 
-    def __init__(self, gap_rows: int, gap_bins: int = 2) -> None:
+    def __init__(self, gap_rows: int, gap_bins: int = 1) -> None:
         """Set what does not end a signal.
 
         Args:
