@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from liveclf.addresses import is_zeromq, options_of, switch
-from liveclf.emissions import Emissions
+from liveclf.emissions import Emission, Emissions
 from liveclf.errors import MissingExtraError, SinkError, UsageError
-from liveclf.records import Detections
+from liveclf.records import Detection, Detections
 from liveclf.sinks.worker import REPLAY_WAIT_S
 
 _TOPIC = "liveclf"
@@ -153,14 +153,13 @@ class ZeroMqSink:
             "were missed by a subscriber that was too slow": self._n_missed,
             "at most were not taken when the run ended": self._n_left,
         }
-        parts = [f"{n:,} {what}" for what, n in counts.items() if n]
+        parts = [f"{n:,} records {what}" for what, n in counts.items() if n]
         return f"{self._endpoint.name}: {', '.join(parts)}." if parts else ""
 
     def write(self, report: Detections | Emissions) -> None:
         """Send one batch."""
-        for row in report.rows():
-            topic = f"{self._endpoint.topic}.{row.stream}.{row.family}"
-            self._send([topic.encode(), self._encoder.encode(row)])
+        for message in [self._message(row) for row in report.rows()]:
+            self._send(message)
 
     def attend(self) -> None:
         """Take note of who subscribes."""
@@ -185,6 +184,10 @@ class ZeroMqSink:
         if time.monotonic() - began_s >= limit_s:
             self._n_left = min(self._n_sent, _MOST_MESSAGES)
             self.n_lost += self._n_left
+
+    def _message(self, row: Detection | Emission) -> list[bytes]:
+        topic = f"{self._endpoint.topic}.{row.stream}.{row.family}"
+        return [topic.encode(), self._encoder.encode(row)]
 
     def _send(self, parts: list[bytes]) -> None:
         self.attend()
