@@ -1,8 +1,11 @@
 """Records to whoever subscribes, over ZeroMQ: `liveclf.STREAM.FAMILY`, then the JSON.
 
-A publisher drops what a subscriber is too slow for, and ZeroMQ does not say so. Here it has
-to (XPUB_NODROP); who is too slow then misses the record, the others get it, and it is counted.
+A publisher drops what a subscriber is too slow for, and ZeroMQ does not say so. Here it has to
+refuse (XPUB_NODROP); then the others get the record, the slow one does not, and that is told.
 A replay waits for the first subscriber and for the slowest, a live stream for nobody.
+
+From the first refusal on libzmq leaves the slow one out until it has read half of its queue,
+and does not say when that is: what it misses is at least what is counted.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from liveclf.records import Detection, Detections
 from liveclf.sinks.worker import REPLAY_WAIT_S
 
 _TOPIC = "liveclf"
-_MOST_MESSAGES = 1000  # queued for each subscriber, some half a MiB
+_MOST_MESSAGES = 10_000  # queued for each subscriber, some five MiB
 _MOST_HEARD_BYTES = 1 << 16  # a subscription is a few bytes
 _WAKE_MS = 50  # how soon a wait notices that it is to end
 _CLOSE_LIMIT_S = 2.0
@@ -71,6 +74,10 @@ def endpoint_of(target: str) -> Endpoint:
     if not topic.isprintable() or not topic.strip(". "):
         raise UsageError(f"{option}: topic must be a name such as roof, not {topic!r}.")
     connect = switch(option, options, "connect") or False
+    if connect and address.startswith("tcp://*"):
+        raise UsageError(
+            f"{option}: * is every address of this machine; name the one to connect to."
+        )
     return Endpoint(f"zmq:{target}", address, connect, topic)
 
 
@@ -124,11 +131,13 @@ class ZeroMqSink:
             zmq.MAXMSGSIZE: _MOST_HEARD_BYTES,
             zmq.IPV6: 1,
             zmq.RECONNECT_IVL_MAX: _LONGEST_RECONNECT_MS,
-            # A cable that was pulled says nothing; the system then asks, and knows in 15 s.
+            # A cable that was pulled says nothing; the system then asks, and knows in 15 s. Who
+            # reads nothing for that long is cut off.
             zmq.TCP_KEEPALIVE: 1,
             zmq.TCP_KEEPALIVE_IDLE: 5,
             zmq.TCP_KEEPALIVE_INTVL: 3,
             zmq.TCP_KEEPALIVE_CNT: 3,
+            zmq.TCP_MAXRT: 15_000,
         }
 
     def _attach(self) -> None:
@@ -140,7 +149,8 @@ class ZeroMqSink:
             self._context.destroy(linger=0)
             doing = "connected to" if endpoint.connect else "bound"
             kind = UsageError if error.errno == errno.EINVAL else SinkError
-            why = error.strerror[:1].lower() + error.strerror[1:]
+            why = error.strerror.partition(" (")[0]  # pyzmq adds the address
+            why = why[:1].lower() + why[1:]
             raise kind(
                 f"--output {endpoint.name} cannot be {doing}: {why}; check host and port."
             ) from None
@@ -150,7 +160,7 @@ class ZeroMqSink:
         """See `worker.Remote`."""
         counts = {
             "came while nobody subscribed": self._n_unheard,
-            "were missed by a subscriber that was too slow": self._n_missed,
+            "or more were missed by a subscriber that was too slow": self._n_missed,
             "at most were not taken when the run ended": self._n_left,
         }
         parts = [f"{n:,} records {what}" for what, n in counts.items() if n]
