@@ -8,12 +8,14 @@ from urllib.parse import parse_qsl
 
 from liveclf.errors import UsageError
 
-_ZEROMQ = re.compile(r"tcp://(\[[0-9A-Fa-f:.%]+\]|[^\s/:\[\]]+):\d{1,5}|ipc://\S+")
+_ZEROMQ = re.compile(r"tcp://(?:\[[0-9A-Fa-f:.%]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})|ipc://\S+")
 
 
 def is_zeromq(text: str) -> bool:
     """Tell whether this is an address that ZeroMQ can connect to or bind: tcp or ipc."""
-    return bool(_ZEROMQ.fullmatch(text))
+    found = _ZEROMQ.fullmatch(text)
+    # libzmq takes the lower 16 bits of whatever number there is.
+    return found is not None and 0 < int(found["port"] or 1) < 65_536
 
 
 def options_of(option: str, query: str, known: Collection[str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ and does not say when that is: what it misses is at least what is counted.
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Callable
@@ -97,8 +96,7 @@ class ZeroMqSink:
             wait_s: How long, before records are sent without them.
 
         Raises:
-            UsageError: There can be no such address.
-            SinkError: It is taken, or not one of this machine.
+            SinkError: The address is taken, or not one of this machine.
             MissingExtraError: pyzmq is not installed.
         """
         try:
@@ -148,10 +146,9 @@ class ZeroMqSink:
         except self._zmq.ZMQError as error:
             self._context.destroy(linger=0)
             doing = "connected to" if endpoint.connect else "bound"
-            kind = UsageError if error.errno == errno.EINVAL else SinkError
             why = error.strerror.partition(" (")[0]  # pyzmq adds the address
             why = why[:1].lower() + why[1:]
-            raise kind(
+            raise SinkError(
                 f"--output {endpoint.name} cannot be {doing}: {why}; check host and port."
             ) from None
 
