@@ -129,13 +129,11 @@ class ZeroMqSink:
             zmq.MAXMSGSIZE: _MOST_HEARD_BYTES,
             zmq.IPV6: 1,
             zmq.RECONNECT_IVL_MAX: _LONGEST_RECONNECT_MS,
-            # A cable that was pulled says nothing; the system then asks, and knows in 15 s. Who
-            # reads nothing for that long is cut off.
+            # A cable that was pulled says nothing; the system then asks, and knows in 15 s.
             zmq.TCP_KEEPALIVE: 1,
             zmq.TCP_KEEPALIVE_IDLE: 5,
             zmq.TCP_KEEPALIVE_INTVL: 3,
             zmq.TCP_KEEPALIVE_CNT: 3,
-            zmq.TCP_MAXRT: 15_000,
         }
 
     def _attach(self) -> None:
@@ -156,11 +154,11 @@ class ZeroMqSink:
     def trouble(self) -> str:
         """See `worker.Remote`."""
         counts = {
-            "came while nobody subscribed": self._n_unheard,
-            "or more were missed by a subscriber that was too slow": self._n_missed,
-            "at most were not taken when the run ended": self._n_left,
+            "{:,} records came while nobody subscribed": self._n_unheard,
+            "a subscriber that was too slow missed {:,} or more": self._n_missed,
+            "{:,} or fewer were not taken when the run ended": self._n_left,
         }
-        parts = [f"{n:,} records {what}" for what, n in counts.items() if n]
+        parts = [what.format(n) for what, n in counts.items() if n]
         return f"{self._endpoint.name}: {', '.join(parts)}." if parts else ""
 
     def write(self, report: Detections | Emissions) -> None:
