@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -61,9 +62,16 @@ class Mosquitto:
 
     def kill(self) -> None:
         """End it without a word."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order: it remembers who has subscribed."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._process:
-            self._process.kill()
-            self._process.wait()
+            self._process.send_signal(how)
+            self._process.wait(LIMIT_S)
             self._process = None
 
     def _answers(self) -> bool:

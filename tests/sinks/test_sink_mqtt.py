@@ -265,7 +265,7 @@ def test_a_broker_is_killed_and_comes_back_and_the_counts_add_up(
 def test_a_broker_that_comes_later_gets_what_waited_for_it(broker, subscribe, make):
     mosquitto = broker()
     subscriber = subscribe(mosquitto.port)
-    mosquitto.kill()
+    mosquitto.stop()
     worker = worker_to(f"127.0.0.1:{mosquitto.port}")
     until(lambda: "connection refused" in worker._sink.trouble)
     for k in range(30):
@@ -315,7 +315,7 @@ def test_one_that_is_no_broker_is_told_from_one_that_is_slow(make):
         worker.submit(make(3))
         report = ended(worker, 0.2)
     assert report.n_dropped == 3
-    assert report.message.endswith("cannot be reached: the connection broke.")
+    assert report.message.endswith("cannot be reached: it closed the connection.")
 
 
 def test_the_program_tells_of_a_broker_that_is_not_there(monkeypatch, capfd, tmp_path):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,6 +29,7 @@ zmq = pytest.importorskip("zmq", reason="pyzmq is not installed")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ipc sockets are those of POSIX")
 
 LIMIT_S = 30.0
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -382,3 +386,20 @@ def test_the_program_says_what_is_wrong(capfd):
     assert out == ""
     assert said.count("\n") == 1
     assert "--output zmq:nowhere is no address" in said
+
+
+def test_the_subscriber_of_the_documents_works(sink, make):
+    text = (ROOT / "docs" / "network-outputs.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    program = code[1].replace("tcp://127.0.0.1:5556", address)
+    assert program != code[1]
+    out = sink(address)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as reader:
+        heard(out, 1)
+        out.write(Emissions((emission(1),)))
+        line = reader.stdout.readline()
+        reader.kill()
+    assert line == b"liveclf.0.ASK OOK\n"

@@ -203,7 +203,8 @@ class MqttSink:
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, code: Any, more: Any) -> None:
         if not self._is_closing:
-            self._fail(self._why or "the connection broke")
+            broke = "the connection broke" if self._is_connected else "it closed the connection"
+            self._fail(self._why or broke)
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, code: Any, more: Any) -> None:
         with self._changed:
