@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from liveclf.cli import main
-from liveclf.errors import MissingExtraError, UsageError
+from liveclf.errors import UsageError
 from liveclf.sinks import parse_outputs
 from liveclf.sinks.broker import broker_of
 from liveclf.sinks.mqtt import MqttSink
@@ -149,11 +149,15 @@ def test_user_and_password_come_from_the_environment():
     assert "secret" not in str(caught.value)
 
 
-def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch):
+@pytest.mark.parametrize("output", ["mqtt:pi", "mqtts:pi"])
+def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, capfd, output):
     monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "liveclf\[mqtt\]"') as caught:
-        MqttSink(broker_of("mqtt", "pi"))
-    assert caught.value.exit_code == 3
+    assert main(["run", "-o", output, *LIGHT]) == 3
+    out, said = capfd.readouterr()
+    assert (out, said) == (
+        "",
+        'liveclf: Records over MQTT need paho-mqtt 2; install it with: pip install "liveclf[mqtt]"\n',
+    )
 
 
 # -- what arrives ------------------------------------------------------------------------------

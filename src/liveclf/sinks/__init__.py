@@ -117,8 +117,18 @@ SINKS: Mapping[str, SinkKind] = MappingProxyType(
     {
         "csv": SinkKind(_csv, target="file", uses_stdout=True),
         "jsonl": SinkKind(_jsonl, target="file", uses_stdout=True),
-        "mqtt": SinkKind(partial(_mqtt, "mqtt"), "address", False, partial(_broker, "mqtt")),
-        "mqtts": SinkKind(partial(_mqtt, "mqtts"), "address", False, partial(_broker, "mqtts")),
+        "mqtt": SinkKind(
+            partial(_mqtt, "mqtt"),
+            target="address",
+            uses_stdout=False,
+            check=partial(_broker, "mqtt"),
+        ),
+        "mqtts": SinkKind(
+            partial(_mqtt, "mqtts"),
+            target="address",
+            uses_stdout=False,
+            check=partial(_broker, "mqtts"),
+        ),
         "null": SinkKind(_null, target=None, uses_stdout=False),
         "table": SinkKind(_table, target=None, uses_stdout=True),
         "zmq": SinkKind(_zmq, target="address", uses_stdout=False, check=_endpoint),
