@@ -171,6 +171,8 @@ def test_records_arrive_under_their_topics_and_are_not_retained(broker, subscrib
     names = ("RTL-SDR #1/a+b", "Höhe.cu8")
     windows = make(60, stream_names=names, stream_id=[k % 2 for k in range(60)])
     worker.submit(windows)
+    until(lambda: worker._n_written == 60 and not worker._sink._count_unconfirmed())
+    assert worker._sink._confirmed == set()  # no number is left that a record may have later
     report = ended(worker)
     assert (report.n_written, report.n_dropped, report.state, report.message) == (60, 0, "ok", "")
     until(lambda: len(subscriber.records()) == 60)
