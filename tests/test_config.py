@@ -25,6 +25,7 @@ from liveclf.config import (
     DevicesSettings,
     DoctorSettings,
     Hertz,
+    PlotSettings,
     RadioSettings,
     RecordSettings,
     RunSettings,
@@ -43,7 +44,7 @@ from liveclf.errors import UsageError
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
 COMMANDS = (
     RunSettings, RecordSettings, DevicesSettings, DoctorSettings, BenchSettings, TrainSettings,
-    SynthSettings,
+    SynthSettings, PlotSettings,
 )  # fmt: skip
 
 

@@ -112,9 +112,7 @@ class Decimator:
             sample_rate_hz=info.sample_rate_hz / self._factor,
             n_samples=None if info.n_samples is None else scaled(info.n_samples),
             annotations=tuple(
-                replace(
-                    a, start_sample=scaled(a.start_sample), stop_sample=scaled(a.stop_sample)
-                )
+                replace(a, start_sample=scaled(a.start_sample), stop_sample=scaled(a.stop_sample))
                 for a in info.annotations
             ),
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -187,14 +188,15 @@ class Waterfall:
         self._last, self._tail = None, self._tail[:0]
 
     def _spectra(self, iq: NDArray[Any], n: int) -> FloatArray:
-        """Return the powers of the first `n` spectra, (n, n_bins), lowest frequency first."""
+        """Return the powers of the first `n` spectra, (n, n_bins), from 0 Hz on."""
         (step,) = iq.strides
         framed = np.lib.stride_tricks.as_strided(
             iq, (n, self._n_bins), (self._hop * step, step), writeable=False
         )
         bins = fft.fft(framed * self._window, axis=1, overwrite_x=True)
-        power = bins.real**2 + bins.imag**2
-        return np.asarray(fft.fftshift(power, axes=1), np.float32)
+        power: FloatArray = bins.real**2
+        power += bins.imag**2
+        return power
 
     def _gather(self, middles: NDArray[np.int64], power: FloatArray) -> Iterator[Rows]:
         """Add spectra to rows, and yield those that others follow."""
@@ -205,30 +207,31 @@ class Waterfall:
             if not len(middles):
                 return
         rows = middles // self._row_samples
-        first = np.flatnonzero(np.diff(rows, prepend=rows[0] - 1))
-        counts = np.diff(first, append=len(rows)).tolist()
-        peaks = np.maximum.reduceat(power, first, axis=0)
-        totals = np.add.reduceat(power, first, axis=0)
+        first = np.flatnonzero(rows[1:] != rows[:-1]) + 1
         ended = []
-        for index, peak, total, n in zip(rows[first].tolist(), peaks, totals, counts, strict=True):
+        for start, stop in pairwise([0, *first.tolist(), len(rows)]):
+            # Slices, as reduceat takes ten times as long as the transform.
+            index, some = int(rows[start]), power[start:stop]
+            peak, total = some.max(axis=0), some.sum(axis=0)
             if self._row and self._row.index == index:
-                self._row.add(peak, total, n)
+                self._row.add(peak, total, len(some))
                 continue
             if self._row:
                 ended.append(self._row)
-            self._row = _Row(index, peak.copy(), total.astype(np.float64), n)
+            self._row = _Row(index, peak, total.astype(np.float64), len(some))
         if ended:
             yield self._told(ended)
 
     def _told(self, rows: list[_Row]) -> Rows:
         assert self._tells is not None
         n_spectra = np.array([row.n_spectra for row in rows], np.int64)
-        totals = np.array([row.total for row in rows])
+        peak = np.array([row.peak for row in rows])
+        mean = np.array([row.total / row.n_spectra for row in rows]).astype(np.float32)
         return Rows(
             start_sample=np.array([row.index for row in rows], np.int64) * self._row_samples,
             row_samples=self._row_samples,
-            peak=np.array([row.peak for row in rows]),
-            mean=(totals / n_spectra[:, None]).astype(np.float32),
+            peak=fft.fftshift(peak, axes=1),
+            mean=fft.fftshift(mean, axes=1),
             n_spectra=n_spectra,
             sample_rate_hz=self._tells.sample_rate_hz,
             center_hz=self._tells.center_hz,
