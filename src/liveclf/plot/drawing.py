@@ -146,6 +146,9 @@ def _panel(
     axes = canvas.axes(view.area)
     axes.set_facecolor(look.NOTHING)
     axes.patch.set_hatch("////")
+    # A bin lies about its frequency, and that of minus half the rate is that of plus half.
+    half_bin = (top - bottom) / len(image) / 2
+    image = np.vstack([image, image[:1]])
     first = spectrogram.first_sample
     end = first + spectrogram.n_cells * spectrogram.cell_samples
     drawn = axes.imshow(
@@ -157,7 +160,7 @@ def _panel(
         aspect="auto",
         origin="lower",
         interpolation="nearest",
-        extent=(first * time.scale, end * time.scale, bottom, top),
+        extent=(first * time.scale, end * time.scale, bottom - half_bin, top + half_bin),
     )
     axes.set_xlim(view.start_sample * time.scale, view.stop_sample * time.scale)
     axes.set_ylim(bottom, top)

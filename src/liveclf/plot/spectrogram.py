@@ -82,7 +82,7 @@ class Cells:
 
 
 def _harmonic(n: NDArray[np.int64]) -> FloatArray:
-    """Return 1 + 1/2 + ... + 1/n, right to a thousandth from 1 on; of 0, NaN."""
+    """Return 1 + 1/2 + ... + 1/n, within a hundredth; of 0, NaN."""
     m = np.where(n > 0, n, np.nan).astype(np.float64)
     return np.asarray(np.log(m) + np.euler_gamma + 1 / (2 * m) - 1 / (12 * m**2), np.float32)
 
