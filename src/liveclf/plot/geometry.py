@@ -253,10 +253,9 @@ def _candidates(box: Rect, size: Size) -> list[Rect]:
     corners = [(x, y) for y in (above, below) for x in columns]
     if 2 * height < box.height:
         inside = box.left + _APART_PX
-        corners.append((inside, box.top - _APART_PX - height))
-        corners.append((inside, box.bottom + _APART_PX))
-        # Where boxes are as high as the band and their labels do not fit side by side.
-        corners += [(inside, box.top - _APART_PX - k * height) for k in range(2, _MOST_LINES)]
+        # Several lines, where boxes are as high as the band and side by side.
+        lines = [(inside, box.top - _APART_PX - k * height) for k in range(1, _MOST_LINES)]
+        corners += [*lines[:3], (inside, box.bottom + _APART_PX), *lines[3:]]
     beside = (box.bottom + box.top - height) / 2
     corners += [(box.right + _APART_PX, beside), (box.left - _APART_PX - width, beside)]
     # Further up and down, where many emissions follow each other closely.

@@ -153,18 +153,16 @@ def told(path: Path, spectrogram: Spectrogram, picture: Picture, n_over: int = 0
         picture: What came of it.
         n_over: Emissions that there was no room to keep.
     """
-    counts = {
-        "{} samples": spectrogram.n_samples,
-        "{} boxes": picture.n_boxes,
-        "{} without a label, for want of room": picture.n_unlabelled,
-        "{} emissions or annotations outside of it": picture.n_outside,
-        "{} emissions more than are kept": n_over,
-        "{} samples lost": spectrogram.n_lost,
-        "{} samples at other rates, or more centres than there is room for": (
-            spectrogram.n_elsewhere
-        ),
-        "{} samples at the ends of stretches not drawn": spectrogram.n_short,
-        "{} spectra left out, as they were not all numbers": spectrogram.n_skipped,
+    boxes = f"{picture.n_boxes:,} box{'es' * (picture.n_boxes != 1)}"
+    others = {
+        "boxes without a label, for want of room": picture.n_unlabelled,
+        "emissions or annotations outside of it": picture.n_outside,
+        "emissions more than are kept": n_over,
+        "samples lost": spectrogram.n_lost,
+        "samples at other rates, or more centres than there is room for": spectrogram.n_elsewhere,
+        "samples at the ends of stretches not drawn": spectrogram.n_short,
+        "spectra left out, as they were not all numbers": spectrogram.n_skipped,
     }
-    parts = [text.format(f"{n:,}") for k, (text, n) in enumerate(counts.items()) if n or not k]
+    parts = [f"{spectrogram.n_samples:,} samples", boxes]
+    parts += [f"{n:,} {what}" for what, n in others.items() if n]
     return f"{path}: {', '.join(parts)}"
