@@ -140,6 +140,7 @@ Retries = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Decibels = Annotated[float, Meta(gt=0, le=400)]
+Level = Annotated[float, Meta(ge=-400, le=100)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -295,7 +296,7 @@ class PictureSettings(Section, frozen=True):
     size: Annotated[str, option("of the picture, in pixels", "--size", metavar="WxH")] = "1280x720"
     bins: Annotated[Auto, option("bins of frequency; auto: as many as the picture and the length of the recording bear", "--bins", metavar="N|auto")] = Auto(0)
     range_db: Annotated[Decibels | None, option("from the darkest to the brightest; none: from the noise to the strongest", "--db-range", metavar="DB")] = None
-    floor_dbfs: Annotated[float | None, option("level of the darkest; none: a little under the noise", "--db-floor", metavar="DBFS")] = None
+    floor_dbfs: Annotated[Level | None, option("level of the darkest; none: a little under the noise", "--db-floor", metavar="DBFS")] = None
 
     def __post_init__(self) -> None:
         """Refuse a size that is none, and too few bins for a spectrum."""

@@ -146,6 +146,7 @@ def test_quiet_says_nothing(tmp_path, capsys):
         (["--size", "10x10"], 2, "size 10x10 is not between 480x320 and 4096x4096"),
         (["--size", "1280x99999999999"], 2, "is not between"),
         (["--db-range", "-5"], 2, "--db-range"),
+        (["-n", "20"], 1, "a.cu8 cannot be drawn: 20 samples came and none of them fill"),
         (["--bins", "7"], 2, "bins 7 is less than 16"),
         (["--emissions", "{tmp}/none.jsonl"], 1, "none.jsonl cannot be read: No such file"),
         (["-o", "{tmp}/none/a.png"], 2, "there is no folder"),

@@ -212,10 +212,15 @@ def test_a_run_is_drawn_when_it_closes(tmp_path):
     )
 
 
-def test_a_run_without_a_sample_is_not_drawn(tmp_path):
+@pytest.mark.parametrize("n", [0, 20])
+def test_a_run_of_too_few_samples_is_not_drawn(tmp_path, n):
     plot = RunPlot(tmp_path / "x.png", INFO, SMALL)
+    assert list(plot.push(block(noise(n))))
     plot.close({})
-    assert plot.told() == f"{tmp_path / 'x.png'}: not drawn, as no sample had come."
+    assert plot.told() == (
+        f"{tmp_path / 'x.png'}: not drawn, as {n} samples came and none of them fill a"
+        " spectrum, which takes 280."
+    )
     assert not (tmp_path / "x.png").exists()
 
 

@@ -60,7 +60,13 @@ def plot(settings: PlotSettings) -> int:
     from liveclf.dsp.decimate import Decimator
     from liveclf.live.pipeline import through
     from liveclf.plot.drawing import check_plots, draw
-    from liveclf.plot.run_plot import check_target, make_spectrogram, told, write_picture
+    from liveclf.plot.run_plot import (
+        check_target,
+        make_spectrogram,
+        told,
+        too_little,
+        write_picture,
+    )
     from liveclf.sources import open_source
 
     tell = silent if settings.boxes.quiet else say
@@ -83,8 +89,8 @@ def plot(settings: PlotSettings) -> int:
                 show(len(block.iq))
         finally:
             source.close()
-    if not spectrogram.tunings:
-        raise SourceError(f"No sample came from {info.name}, so there is nothing to draw.")
+    if spectrogram.is_empty:
+        raise SourceError(f"{info.name} cannot be drawn: {too_little(spectrogram)}.")
     picture = draw(spectrogram, marks, info.name, settings.picture)
     write_picture(path, picture)
     tell(told(path, spectrogram, picture, n_over))

@@ -93,14 +93,14 @@ class RunPlot:
             self._collection.add(emission)
 
     def close(self, summary: dict[str, Any]) -> None:
-        """Draw the picture and write it; nothing, if no sample came.
+        """Draw the picture and write it; nothing, if too little came for a spectrum.
 
         Raises:
             SinkError: It cannot be written.
         """
         marks = [mark_of(emission) for emission in self._collection.records()]
         self._spectrogram.end()
-        if self.picture or not self._spectrogram.tunings:
+        if self.picture or self._spectrogram.is_empty:
             return
         self.picture = draw(self._spectrogram, marks, self._info.name, self._settings)
         write_picture(self._path, self.picture)
@@ -108,8 +108,14 @@ class RunPlot:
     def told(self) -> str:
         """Say what became of it, after `close`."""
         if not self.picture:
-            return f"{self._path}: not drawn, as no sample had come."
+            return f"{self._path}: not drawn, as {too_little(self._spectrogram)}."
         return told(self._path, self._spectrogram, self.picture, self._collection.n_over)
+
+
+def too_little(spectrogram: Spectrogram) -> str:
+    """Say why there is nothing to draw."""
+    n, n_bins = spectrogram.n_samples, spectrogram.n_bins
+    return f"{n:,} samples came and none of them fill a spectrum, which takes {n_bins:,}"
 
 
 def check_target(path: Path, info: StreamInfo) -> None:

@@ -155,6 +155,11 @@ class Spectrogram:
         """The cells of each centre frequency, in the order in which they came."""
         return tuple(self._tunings.values())
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw: no spectrum was filled."""
+        return not any(cells.n_spectra.any() for cells in self._tunings.values())
+
     def n_spectra_in(self, cells: Cells, start_sample: int, stop_sample: int) -> int:
         """Return how many spectra came at a centre frequency in a stretch of time."""
         first = max(0, start_sample // self._cell_samples - self._first_cell)
