@@ -197,7 +197,7 @@ def _head(canvas: Canvas, spectrogram: Spectrogram, name: str, marks: Sequence[M
             facecolor=look.RAMP[2],
             edgecolor=color_of(family),
             linewidth=1.5,
-            linestyle="-" if family else (0, (2, 1)),
+            linestyle=(0, (2, 1)) if family is None else "-",
         )
         canvas.text(x + 23, y, text)
         x += width + 14
