@@ -285,14 +285,6 @@ class RunSettings(Section, frozen=True):
     model: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
 
-    def __post_init__(self) -> None:
-        """Refuse what is of windows of the whole band where none are cut."""
-        if self.detect.wanted and self.window.hop is not None:
-            raise ValueError(
-                f"window.hop {self.window.hop} (--hop) cuts windows of the whole band, and emissions"
-                " are looked for (--detect); give --no-detect with it"
-            )
-
 
 class RecordingSettings(Section, frozen=True):
     """How a recording is written."""
