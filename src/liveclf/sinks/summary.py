@@ -111,7 +111,8 @@ def _tells_emissions(summary: Mapping[str, Any]) -> bool:
 def _emissions(summary: Mapping[str, Any]) -> str:
     if not _tells_emissions(summary):
         return ""
-    parts = [f"{summary['emissions']:,} told"]
+    emissions = summary.get("emissions")
+    parts = [] if emissions is None else [f"{emissions:,} told"]
     if unknown := summary.get("unknown"):
         parts.append(f"{unknown:,} unknown")
     reasons = Counter(summary.get("left_out") or {})
