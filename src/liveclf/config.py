@@ -263,7 +263,7 @@ class OutputSettings(Section, frozen=True):
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
-    save_unknown: Annotated[str, option("keep the IQ of what is not recognised, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
+    save_unknown: Annotated[str, option("keep the IQ of what is not recognised, emissions or windows, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
 
 

@@ -75,9 +75,7 @@ def test_two_streams_give_what_each_gives_alone(recording, tmp_path):
         places = [[(r["id"], r["sample"], r["center_hz"]) for r in rs] for rs in (mine, alone)]
         assert sorted(places[0]) == sorted(places[1])
         assert sorted(r["id"] for r in mine) == [1, 2, 3]
-    assert "250,000 samples; emissions 3 told; windows" in words(done.stderr.decode()).replace(
-        "1 unknown, ", ""
-    )
+    assert words(done.stderr.decode()).count("250,000 samples; emissions 3 told") == 2
 
 
 def test_statistics_tell_of_emissions(recording, capfd):
