@@ -265,7 +265,7 @@ class OutputSettings(Section, frozen=True):
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
-    save_unknown: Annotated[str, option("keep the IQ of what is not recognised, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
+    save_unknown: Annotated[str, option("keep the IQ of what is not recognised, emissions or windows, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
 
 
@@ -286,14 +286,6 @@ class RunSettings(Section, frozen=True):
     window: WindowSettings = WindowSettings()
     model: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
-
-    def __post_init__(self) -> None:
-        """Refuse what is of windows of the whole band where none are cut."""
-        if self.detect.wanted and self.window.hop is not None:
-            raise ValueError(
-                f"window.hop {self.window.hop} (--hop) cuts windows of the whole band, and emissions"
-                " are looked for (--detect); give --no-detect with it"
-            )
 
 
 class RecordingSettings(Section, frozen=True):

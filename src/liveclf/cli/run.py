@@ -23,6 +23,7 @@ from liveclf.config import RunSettings, to_toml
 from liveclf.dsp.framer import Framer
 from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
 from liveclf.emissions import Emissions
+from liveclf.errors import UsageError
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
@@ -47,10 +48,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Classify one stream, or several, and return the exit code."""
     settings = resolve(arguments, RunSettings)
+    _refuse_conflicts(settings)
     if arguments.show_config:
         print(to_toml(settings), end="")
         return 0
     return classify(settings)
+
+
+def _refuse_conflicts(settings: RunSettings) -> None:
+    """Refuse what is of windows of the whole band where none are cut.
+
+    Not before file and flags are merged: one may set the hop and the other --no-detect.
+    """
+    if settings.detect.wanted and settings.window.hop is not None:
+        raise UsageError(
+            f"Configuration: window.hop = {settings.window.hop} (--hop) cuts windows of the whole"
+            " band, and emissions are looked for (--detect); give --no-detect with it."
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class _Run:
     engine: Engine
     decider: pipeline.Decider[Any]
     output: FanOut
+    labelled: str
     model: str
     began_s: float
     saving: Saving | None
@@ -69,7 +84,8 @@ class _Run:
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
         about = {"model": self.model, "engine": self.engine.name}
-        return about | figures_of(self.streams, time.monotonic() - self.began_s)
+        wall_s = time.monotonic() - self.began_s
+        return about | figures_of(self.streams, self.labelled, wall_s)
 
     @property
     def strides(self) -> bool:
@@ -148,19 +164,22 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     ]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
-    saving = _saving(settings, info)
+    saving = _saving(settings, info, seen[0])
     reports = Emissions if settings.detect.wanted else Detections
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
+    decider = _decider(settings, info, precision, seen)
     if saving:
+        decider = saving.beside(decider)
         output.add_listener(saving.start(whole))
         streams[0].stages.append(saving.history)
     return _Run(
         streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
-        decider=_decider(settings, info, precision, seen),
+        decider=decider,
         output=output,
+        labelled="emissions" if settings.detect.wanted else "windows",
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
@@ -198,13 +217,13 @@ def _normaliser(engine: Engine) -> Normaliser:
     return NativeWindows(engine.accept) if isinstance(engine, DeviceEngine) else normalised
 
 
-def _saving(settings: RunSettings, info: BundleInfo) -> Saving | None:
-    """Return what keeps unknown windows, if asked for."""
+def _saving(settings: RunSettings, info: BundleInfo, stream: StreamInfo) -> Saving | None:
+    """Return what keeps the samples of what is unknown, if asked for."""
     if not settings.output.save_unknown:
         return None
     from liveclf.cli.saving import Saving
 
-    return Saving(settings, info.window_samples, info.name)
+    return Saving(settings, info.window_samples, info.name, stream)
 
 
 def _lost_records(report: SinkReport) -> bool:
@@ -235,6 +254,7 @@ def _line(figures: dict[str, Any]) -> str:
     p99, coverage = figures["latency_p99_ms"], figures["coverage"]
     parts = [
         f"{figures['samples']:,} samples",
+        _emissions(figures) if figures["labelled"] == "emissions" else "",
         f"{figures['classified']:,} of {figures['windows']:,} windows classified",
         f"{sum(figures['skipped'].values()):,} skipped",
         f"coverage {coverage:.1%}" if coverage is not None else "",
@@ -243,6 +263,12 @@ def _line(figures: dict[str, Any]) -> str:
         f"p99 latency {p99:.1f} ms" if p99 is not None else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _emissions(figures: dict[str, Any]) -> str:
+    told, unknown = figures["emissions"], figures["unknown"]
+    left_out = sum(figures["left_out"].values()) + figures["noise"]
+    return f"{told:,} emissions told, {unknown:,} unknown, {left_out:,} left out"
 
 
 def _lost(figures: dict[str, Any]) -> str:
