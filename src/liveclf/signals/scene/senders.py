@@ -199,6 +199,20 @@ SENDERS: dict[str, _Sender] = {
 }
 
 
+def band_of(name: str, sending: Sending) -> tuple[float, float]:
+    """Return the occupied band of what is sent, Hz from the middle of its own.
+
+    The carrier of AM, which may have more than 99 % of the power, is left out before it is
+    measured: what it carries is as wide as the emission is.
+    """
+    iq = sending.iq
+    if name.endswith("-WC"):
+        silent = _PAD + math.ceil(_RAMP_S * sending.rate_hz)  # at either end, with the ramp
+        iq = iq[silent:-silent]
+        iq = iq - iq.mean()
+    return occupied_band(iq, sending.rate_hz)
+
+
 def occupied_band(
     iq: NDArray[np.complex64], rate_hz: float, share: float = 0.99, least_hz: float = NARROWEST_HZ
 ) -> tuple[float, float]:
