@@ -265,6 +265,7 @@ class OutputSettings(Section, frozen=True):
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+    plot: Annotated[str, option("draw a spectrogram of the run with its emissions, as PNG", "--plot", metavar="OUT.png")] = ""
     save_unknown: Annotated[str, option("keep the IQ of what is not recognised, emissions or windows, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
 
@@ -339,7 +340,6 @@ class BoxSettings(Section, frozen=True):
     output: Annotated[str, option("the picture to write; none: NAME.png in this folder, after the recording", "--output", "-o", metavar="OUT.png")] = ""
     emissions: Annotated[str, option("draw these, as liveclf run -o jsonl:FILE wrote them", "--emissions", metavar="FILE")] = ""
     annotations: Annotated[bool, option("draw what the recording says itself, dashed", "--annotations")] = False
-    detect: Annotated[bool, option("find emissions and draw them, where neither --emissions nor --annotations says which", "--detect")] = True
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
 
 
@@ -348,6 +348,8 @@ class PlotSettings(Section, frozen=True):
 
     source: SourceSettings = SourceSettings()
     boxes: BoxSettings = BoxSettings()
+    detect: DetectSettings = DetectSettings()
+    model: ModelSettings = ModelSettings()
     picture: PictureSettings = PictureSettings()
 
 

@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.messages import say
@@ -19,7 +20,7 @@ from liveclf.cli.streams import (
     open_sources,
     wanted_streams,
 )
-from liveclf.config import RunSettings, to_toml
+from liveclf.config import PictureSettings, RunSettings, to_toml
 from liveclf.dsp.framer import Framer
 from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
 from liveclf.emissions import Emissions
@@ -37,6 +38,7 @@ from liveclf.records import Detections, StreamInfo
 if TYPE_CHECKING:
     from liveclf.cli.saving import Saving
     from liveclf.model.bundle import BundleInfo
+    from liveclf.plot.run_plot import RunPlot
     from liveclf.sinks import FanOut, SinkReport
 
 
@@ -80,6 +82,12 @@ class _Run:
     model: str
     began_s: float
     saving: Saving | None
+    picture: RunPlot | None
+
+    @property
+    def told(self) -> pipeline.Output[Any]:
+        """What the loop tells."""
+        return WithPicture(self.output, self.picture) if self.picture else self.output
 
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
@@ -117,7 +125,7 @@ def classify(settings: RunSettings) -> int:
     with stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals:
         try:
             pipeline.run(
-                run.streams, run.batcher, run.engine, run.decider, run.output,
+                run.streams, run.batcher, run.engine, run.decider, run.told,
                 max_late_s=float(settings.model.max_late_s),
                 stride=stride,
                 on_block=every,
@@ -131,6 +139,9 @@ def classify(settings: RunSettings) -> int:
                 print_summary(figures, run.saving.others(reports) if run.saving else reports)
             if run.saving:
                 tell(run.saving.told(reports))
+            if run.picture:
+                run.picture.close(figures)
+                tell(run.picture.told())
     if signals:
         return 128 + signals[0]
     return int(any(_lost_records(report) for report in reports))
@@ -166,6 +177,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
     reports = Emissions if settings.detect.wanted else Detections
+    picture = _picture(settings, seen)
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
     decider = _decider(settings, info, precision, seen)
@@ -173,6 +185,8 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         decider = saving.beside(decider)
         output.add_listener(saving.start(whole))
         streams[0].stages.append(saving.history)
+    if picture:
+        streams[0].stages.append(picture)
     return _Run(
         streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
@@ -183,6 +197,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
+        picture=picture,
     )
 
 
@@ -215,6 +230,43 @@ def _decider(
 def _normaliser(engine: Engine) -> Normaliser:
     """Leave the samples as they are for an engine that normalises them on its device."""
     return NativeWindows(engine.accept) if isinstance(engine, DeviceEngine) else normalised
+
+
+def _picture(settings: RunSettings, infos: list[StreamInfo]) -> RunPlot | None:
+    """Return what draws the run, if asked for.
+
+    Raises:
+        UsageError: There are several streams, or it cannot be written there.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if not settings.output.plot:
+        return None
+    if len(infos) > 1:
+        raise UsageError(
+            f"--plot {settings.output.plot} draws one stream, and {len(infos)} are given; run each"
+            " with a picture of its own."
+        )
+    from liveclf.plot.run_plot import RunPlot
+
+    return RunPlot(Path(settings.output.plot).expanduser(), infos[0], PictureSettings())
+
+
+class WithPicture:
+    """Tells a picture what outputs are told."""
+
+    def __init__(self, output: FanOut, picture: RunPlot) -> None:
+        self._output, self._picture = output, picture
+
+    @property
+    def all_closed(self) -> bool:
+        """Whether no output takes records any more."""
+        return self._output.all_closed
+
+    def write(self, report: Detections | Emissions) -> None:
+        """Hand over one batch; windows get no box."""
+        self._output.write(report)
+        if isinstance(report, Emissions):
+            self._picture.write(report)
 
 
 def _saving(settings: RunSettings, info: BundleInfo, stream: StreamInfo) -> Saving | None:
