@@ -226,6 +226,7 @@ NAMES = {
     "direct_sampling": DIRECT_SAMPLING,
     "when_slow": WHEN_SLOW[:-1],  # "block" keeps no limit of lateness
     # Within their limits, which are no single bound:
+    "gap_s": (Seconds(0), Seconds(0.012), Seconds(2)),
     "dwell_s": (Seconds(0.25), Seconds(1), Seconds(3600)),
     "buffer_s": (Seconds(0.1), Seconds(2), Seconds(60)),
     "part_s": (Seconds(0.01), Seconds(5), Seconds(600)),

@@ -8,9 +8,9 @@
 with a module without a radio (tests/sources); both deliver at the rate and drop what is not
 taken in time, as radios do. All is noise, so what is labelled is windows of the whole band, the
 more work; `--detect` looks for emissions in it. Printed at the end: what the run itself says of
-samples, losses and coverage, what the stand-in produced, and the resident memory of the
-program and its capture process, taken every second: the median of the second tenth of the run, when all is
-loaded, and of the last.
+samples, losses and coverage, what the stand-in produced, and the resident memory of the program
+and its capture process, taken every second: the median of the second tenth of the run, when all
+is loaded, and of the last.
 """
 
 from __future__ import annotations
