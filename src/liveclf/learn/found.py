@@ -80,8 +80,8 @@ class FoundScore:
         n_doubles: Found ones of which another is the better match.
         n_nothing_there: Found ones that overlap nothing.
         n_on_artefacts: Found ones on spurs and images, counted neither as right nor as wrong.
-        missed: A line on each that was not found.
-        false: A line on each that was not there.
+        missed: A line on each that was not found, on the first 1000.
+        false: A line on each that was not there, on the first 1000.
         notes: What the reader of these figures has to know, sentences.
     """
 
