@@ -56,6 +56,7 @@ _TONE, _TONAL = 30.0, 0.6  # height of a tone; share of the power that makes it 
 # Share of the middle half of the band in the power: of a flat spectrum, and of a rounder one.
 _FLAT, _ROUND = (0.47, 0.66), 0.9
 _STEADY = 1.3  # fourth moment of what has a constant envelope and noise
+_LIVELY = 2.4  # and of on-off keying; what is livelier is speech
 _CHIRP = 1.1  # and of a chirp, whose spectrum is flat too
 
 
@@ -188,9 +189,9 @@ def _unit_rate(x: Real) -> SymbolRate | None:
 
 def _changes(x: Real) -> Real:
     """Return when it crosses the middle between its two levels; nothing if it has not two."""
-    some = x[:: max(1, len(x) // 2048)]
+    some = x[:: max(1, len(x) // 1024)]
     middle = float(some.mean())
-    for _ in range(4):  # two means
+    for _ in range(3):  # two means
         above = some > middle
         if above.all() or not above.any():
             return np.empty(0)
@@ -317,7 +318,7 @@ def _cyclic(bands: _Bands) -> SymbolRate | None:
             break
     fourth = float(np.mean(np.abs(bands.inside) ** 4))
     if place < _LINEAR_RATES[0] * bands.bandwidth:
-        is_sure = n_rungs >= (2 if fourth < _STEADY else 3)
+        is_sure = n_rungs >= (2 if fourth < _STEADY else 3) and fourth < _LIVELY
     else:
         is_sure = _is_first(place, bands, steps, fourth)
     strongest = max(height for _, height in lines)
