@@ -25,6 +25,7 @@ from liveclf.dsp.extract import Extractor, Tuning
 from liveclf.dsp.formats import as_complex
 from liveclf.dsp.normalise import unit_power
 from liveclf.dsp.spacing import EvenChoice
+from liveclf.dsp.symbol_rate import SymbolRate, symbol_rate
 from liveclf.emissions import Heard
 from liveclf.records import Block, Windows
 
@@ -56,6 +57,13 @@ class _Cut:
     n_windows: int = 0
     n_heard: int = -1
     note: str | None = None
+    symbol_rate: SymbolRate | None = None  # per sample of the stretch
+
+    def learn_symbol_rate(self, y: Complex, rate: float) -> None:
+        """Look for the symbol rate in a piece, and keep the clearest."""
+        found = symbol_rate(y, (self.band[1] - self.band[0]) / rate)
+        if found and (self.symbol_rate is None or found.strength > self.symbol_rate.strength):
+            self.symbol_rate = SymbolRate(found.per_sample * rate, found.strength)
 
 
 class Finder:
@@ -258,6 +266,7 @@ class _Stretch:
             last = first + whole
         cut.next_sample = last
         y, start = self.extractor.cut(first, last, known, cut.tuning)
+        cut.learn_symbol_rate(y, rate)
         places = _places(y, window)
         views = np.stack([y[k : k + window] for k in places]) if len(places) else nothing[0]
         return views, start + places / rate
@@ -339,7 +348,7 @@ def _heard(found: Found, cut: _Cut, stretch: _Stretch, block: Block) -> Heard:
         high=cut.band[1],
         snr=found.snr,
         power=found.power,
-        symbol_rate=None,
+        symbol_rate=cut.symbol_rate and cut.symbol_rate.per_sample,
         n_windows=cut.n_windows,
         note=cut.note,
         sample_rate_hz=block.sample_rate_hz,
