@@ -55,7 +55,6 @@ class _Cut:
     width: float
     band: tuple[float, float] = (0.0, 0.0)
     n_windows: int = 0
-    n_heard: int = -1
     note: str | None = None
     symbol_rate: SymbolRate | None = None  # per sample of the stretch
 
@@ -118,7 +117,6 @@ class Finder:
         if self._stretch is not None:
             found = self._stretch.flush()
             yield from self._cut_all(found, is_late=False, share=1.0)
-            self.left_out.update(self._stretch.detector.left_out)
         self._stretch = self._block = None
 
     def heard(self) -> list[Heard]:
@@ -127,6 +125,9 @@ class Finder:
         return heard
 
     def _cut_all(self, found: list[Found], *, is_late: bool, share: float) -> Iterator[Windows]:
+        assert self._stretch is not None
+        self.left_out.update(self._stretch.detector.left_out)
+        self._stretch.detector.left_out.clear()
         for one in found:
             if 10 * math.log10(max(one.snr, 1e-9)) < self._settings.min_snr_db:
                 self.left_out["too weak"] += one.has_ended
@@ -348,7 +349,7 @@ def _heard(found: Found, cut: _Cut, stretch: _Stretch, block: Block) -> Heard:
         high=cut.band[1],
         snr=found.snr,
         power=found.power,
-        symbol_rate=cut.symbol_rate and cut.symbol_rate.per_sample,
+        symbol_rate=cut.symbol_rate.per_sample if cut.symbol_rate else None,
         n_windows=cut.n_windows,
         note=cut.note,
         sample_rate_hz=block.sample_rate_hz,

@@ -17,7 +17,7 @@ _QUANTILE = 0.1  # bursts may fill nine tenths of the time that the floor is lea
 _EQUIVALENT = 0.6  # bins of a Hann window are worth so many that are independent
 _MEMORY_ROWS = 4096
 # All bins up by so much, nearly alike, and for so long: the gain has changed.
-_STEP_RATIO, _STEP_SHARE, _STEP_ROWS = 1.6, 0.15, 192
+_STEP_RATIO, _STEP_SPREAD, _STEP_SHARE, _STEP_ROWS = 1.6, 4.0, 0.15, 192
 _DC_BINS = 2
 
 
@@ -100,7 +100,8 @@ class Floor:
 
     def _has_stepped(self, rows: FloatArray) -> bool:
         ratio = ndimage.uniform_filter1d(rows.mean(axis=0) / self.level, _SMOOTH_BINS)
-        is_up = np.quantile(ratio, _STEP_SHARE) > _STEP_RATIO
+        low, high = np.quantile(ratio, [_STEP_SHARE, 1 - _STEP_SHARE])
+        is_up = low > _STEP_RATIO and high < _STEP_SPREAD * low
         self._rows_up = self._rows_up + len(rows) if is_up else 0
         return self._rows_up >= _STEP_ROWS
 
