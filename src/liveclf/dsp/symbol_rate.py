@@ -52,7 +52,9 @@ _GUARD, _BESIDE = 4, 48  # bins: the line itself, and what it is compared with
 _MOST_LINES, _MOST_DIVISOR = 12, 12
 _LEAST_KNOWN = 13.0  # height of a line at a place that is known
 _EXPLAINED = 0.8  # of the lines, by their heights, are multiples of the rate
-_TONE, _TONAL = 30.0, 0.6  # height of a tone; share of the power that makes it periodic
+_TONE = 30.0  # height
+# Share of tones in the power: of what is periodic, so no data; and of a linear modulation.
+_PERIODIC, _NO_TONES = 0.6, 0.1
 # Share of the middle half of the band in the power: of a flat spectrum, and of a rounder one.
 _FLAT, _ROUND = (0.47, 0.66), 0.9
 _STEADY = 1.3  # fourth moment of what has a constant envelope and noise
@@ -130,14 +132,14 @@ class _Bands:
         out: Complex = fft.ifft(self._spectrum * gain)
         return out
 
-    def is_periodic(self) -> bool:
-        """Say whether most of it, but for a carrier, is in lines: so are tones, and no data."""
+    def share_of_tones(self) -> float:
+        """Return how much of the power, but for a carrier, is in lines."""
         lines = _Lines(self._iq)
         band = np.abs(np.arange(self.n) - self.n // 2) < _PASSED * self.bandwidth
         power, height = lines.power[band], lines.height[band]
         carrier = int(np.argmax(power))
         power[max(0, carrier - _GUARD) : carrier + _GUARD + 1] = 0
-        return bool(power[height > _TONE].sum() > _TONAL * power.sum())
+        return float(power[height > _TONE].sum() / max(power.sum(), 1e-30))
 
     def share_of_the_middle(self) -> float:
         """Return how much of the power, but for a carrier, is in the middle half of the band."""
@@ -189,7 +191,7 @@ def _unit_rate(x: Real) -> SymbolRate | None:
 
 def _changes(x: Real) -> Real:
     """Return when it crosses the middle between its two levels; nothing if it has not two."""
-    some = x[:: max(1, len(x) // 1024)]
+    some = x[:: max(1, len(x) // 512)]  # enough for levels
     middle = float(some.mean())
     for _ in range(3):  # two means
         above = some > middle
@@ -307,20 +309,23 @@ def _cyclic(bands: _Bands) -> SymbolRate | None:
     lines = edges.clear(low, high) + steps.clear(low, high)
     if not lines:
         square = _rate_of_square(bands)
-        return None if square is None or bands.is_periodic() else square
-    fundamental = _fundamental(lines)
-    if fundamental is None or bands.is_periodic():
+        return None if square is None or bands.share_of_tones() > _PERIODIC else square
+    place = _fundamental(lines)
+    tones = bands.share_of_tones()
+    if place is None or tones > _PERIODIC:
         return None
-    place, n_rungs = fundamental
     for divisor in range(min(_MOST_DIVISOR, int(place / low)), 1, -1):
         if steps.is_known(place / divisor):
-            place, n_rungs = place / divisor, n_rungs + 1
+            place /= divisor
             break
     fourth = float(np.mean(np.abs(bands.inside) ** 4))
     if place < _LINEAR_RATES[0] * bands.bandwidth:
-        is_sure = n_rungs >= (2 if fourth < _STEADY else 3) and fourth < _LIVELY
+        rungs = (2,) if fourth < _STEADY else (2, 3)
+        is_sure = fourth < _LIVELY and all(
+            edges.is_known(k * place) or steps.is_known(k * place) for k in rungs
+        )
     else:
-        is_sure = _is_first(place, bands, steps, fourth)
+        is_sure = tones < _NO_TONES and _is_first(place, bands, steps, fourth)
     strongest = max(height for _, height in lines)
     return SymbolRate(place / bands.n, _strength(strongest, high - low)) if is_sure else None
 
@@ -333,14 +338,14 @@ def _steps(inside: Complex) -> Real:
     return np.concatenate([power, np.full(3, power.mean(), power.dtype)])
 
 
-def _fundamental(lines: list[tuple[float, float]]) -> tuple[float, int] | None:
-    """Return the lowest line that the others are multiples of, and how many there are."""
+def _fundamental(lines: list[tuple[float, float]]) -> float | None:
+    """Return the lowest line that the others are multiples of."""
     places, heights = np.array(lines).T
     for place in np.sort(places):
         ratio = places / place
         fits = np.abs(ratio - np.round(ratio)) * place < 0.7 + 0.15 * ratio
         if heights[fits].sum() > _EXPLAINED * heights.sum():
-            return float(place), len(set(np.round(ratio[fits]).tolist()))
+            return float(place)
     return None
 
 
