@@ -15,8 +15,6 @@ import pytest
 from command_line import ENVIRONMENT, LIMIT_S, iq_bytes, record, run, sigmf, start
 
 from liveclf.cli import main
-from liveclf.cli import plot as plot_command
-from liveclf.emissions import Emission
 
 pytest.importorskip("matplotlib")
 from PIL import Image
@@ -104,18 +102,13 @@ def test_emissions_and_annotations_are_drawn_side_by_side(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "is_asked"),
-    [((), True), (("--no-detect",), False), (("--annotations",), False)],
+    ("flags", "n_boxes"),
+    [((), 11), (("--no-detect",), 0), (("--annotations", "-T", "0.4s"), 4)],
 )
-def test_emissions_are_found_where_nothing_else_says_which(
-    tmp_path, capsys, monkeypatch, flags, is_asked
-):
-    def found(settings: object) -> list[Emission]:
-        return [Emission(**an_emission())]
-
-    monkeypatch.setattr(plot_command, "found_emissions", found)
-    said = said_by(capsys, sigmf(tmp_path), *flags, "-o", tmp_path / "a.png", *SMALL)
-    assert ("1 box" in said) == is_asked
+def test_emissions_are_found_where_nothing_else_says_which(tmp_path, capsys, flags, n_boxes):
+    """The recording in the package holds eleven signals."""
+    said = said_by(capsys, "", *flags, "-o", tmp_path / "a.png", *SMALL)
+    assert f"{n_boxes} boxes" in said
 
 
 def test_gaps_are_told(tmp_path, capsys):
@@ -146,7 +139,11 @@ def test_quiet_says_nothing(tmp_path, capsys):
         (["--size", "10x10"], 2, "size 10x10 is not between 480x320 and 4096x4096"),
         (["--size", "1280x99999999999"], 2, "is not between"),
         (["--db-range", "-5"], 2, "--db-range"),
-        (["-n", "20"], 1, "a.cu8 cannot be drawn: 20 samples came and none of them fill"),
+        (
+            ["-n", "20", "--no-detect"],
+            1,
+            "a.cu8 cannot be drawn: 20 samples came and none of them fill",
+        ),
         (["--bins", "7"], 2, "bins 7 is less than 16"),
         (["--emissions", "{tmp}/none.jsonl"], 1, "none.jsonl cannot be read: No such file"),
         (["-o", "{tmp}/none/a.png"], 2, "there is no folder"),

@@ -78,9 +78,17 @@ def test_what_is_not_known_is_none():
 def test_what_the_network_takes_for_noise_is_counted_and_not_told():
     one = decider()
     answered(one, [3, 3])
-    told = heard(one)
+    told = heard(one, snr=2.0)
     assert (len(told), told.noise) == (0, (0,))
     assert [k for k, _ in told.by_stream()] == [0]
+
+
+def test_what_stands_well_out_of_the_noise_is_none():
+    one = decider()
+    answered(one, [3, 3])
+    (record,) = heard(one, snr=100.0).rows()
+    assert record.label != "noise"
+    assert dict(record.top).get("noise", 0) == 0
 
 
 def test_what_was_told_while_it_lasted_is_told_to_its_end_even_if_it_ends_in_noise():

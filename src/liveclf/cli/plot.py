@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
-from liveclf.cli.run import silent
+from liveclf.cli.run import classify, silent
 from liveclf.cli.stopping import stopped_by_signals
-from liveclf.config import PlotSettings, RunSettings, to_toml
-from liveclf.emissions import Emission
+from liveclf.config import OutputSettings, PlotSettings, RunSettings, to_toml
 from liveclf.errors import SourceError, UsageError
 from liveclf.records import StreamInfo
 
@@ -33,25 +32,6 @@ def execute(arguments: argparse.Namespace) -> int:
         print(to_toml(settings), end="")
         return 0
     return plot(settings)
-
-
-def found_emissions(settings: PlotSettings) -> list[Emission]:
-    """Find the emissions of a recording.
-
-    Args:
-        settings: Which recording, and which part of it.
-
-    Returns:
-        The last record of each.
-
-    Raises:
-        LiveclfError: It cannot be read to its end.
-    """
-    from liveclf.cli.finding import find_emissions
-    from liveclf.learn.matching import last_told
-
-    run = RunSettings(source=settings.source, detect=settings.detect, model=settings.model)
-    return list(last_told(find_emissions(run)))
 
 
 def plot(settings: PlotSettings) -> int:
@@ -76,12 +56,14 @@ def plot(settings: PlotSettings) -> int:
     )
     from liveclf.sources import open_source
 
+    if settings.detect.wanted and not (settings.boxes.emissions or settings.boxes.annotations):
+        return _run(settings)
     tell = silent if settings.boxes.quiet else say
     check_plots()
     source = open_source(settings.source)
     decimator = Decimator(settings.source.decimate)
     info = decimator.describe(source.info)
-    path = _target(settings, info)
+    path = _target(settings, info.files, info.name)
     check_target(path, info)
     marks, n_over = _marks(settings, info)
     spectrogram = make_spectrogram(info, settings.picture)
@@ -104,13 +86,31 @@ def plot(settings: PlotSettings) -> int:
     return 128 + signals[0] if signals else 0
 
 
-def _target(settings: PlotSettings, info: StreamInfo) -> Path:
+def _run(settings: PlotSettings) -> int:
+    """Find the emissions of a recording and draw them, in one pass."""
+    from liveclf.sources import open_source
+
+    path = settings.boxes.output
+    if not path and settings.source.path != "-":
+        source = open_source(settings.source)
+        source.close()
+        path = str(_target(settings, source.info.files, source.info.name))
+    elif not path:
+        path = str(_target(settings, (), "standard input"))
+    output = OutputSettings(to=("null",), plot=path, quiet=settings.boxes.quiet)
+    run = RunSettings(
+        source=settings.source, detect=settings.detect, model=settings.model, output=output
+    )
+    return classify(run, settings.picture)
+
+
+def _target(settings: PlotSettings, files: Sequence[Path], name: str) -> Path:
     """Return the path of the picture."""
     if settings.boxes.output:
         return Path(settings.boxes.output).expanduser()
-    if not info.files:
-        raise UsageError(f"{info.name} has no name for a picture; give one with -o OUT.png.")
-    return Path(f"{info.files[0].stem}.png")
+    if not files:
+        raise UsageError(f"{name} has no name for a picture; give one with -o OUT.png.")
+    return Path(f"{files[0].stem}.png")
 
 
 def _marks(settings: PlotSettings, info: StreamInfo) -> tuple[list[Mark], int]:
@@ -121,9 +121,6 @@ def _marks(settings: PlotSettings, info: StreamInfo) -> tuple[list[Mark], int]:
     boxes, collection = settings.boxes, Collection()
     if boxes.emissions:
         collection = read_emissions(Path(boxes.emissions).expanduser(), info.name)
-    elif settings.detect.wanted and not boxes.annotations:
-        for emission in found_emissions(settings):
-            collection.add(emission)
     annotations = info.annotations if boxes.annotations else ()
     marks = [mark_of_annotation(annotation) for annotation in annotations]
     return [*marks, *map(mark_of, collection.records())], collection.n_over

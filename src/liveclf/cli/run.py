@@ -106,8 +106,12 @@ class _Run:
             stream.source.close()
 
 
-def classify(settings: RunSettings) -> int:
+def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
     """Build what the loop needs, run it, and report.
+
+    Args:
+        settings: What to run.
+        look: Of the picture, if one is asked for.
 
     Returns:
         0; 1 if an output failed or lost records; 130 or 143 if a signal ended it.
@@ -119,7 +123,7 @@ def classify(settings: RunSettings) -> int:
     from liveclf.sinks.summary import print_summary
 
     tell = silent if settings.output.quiet else say
-    run = _assemble(settings, tell)
+    run = _assemble(settings, look or PictureSettings(), tell)
     stride = Stride(settings.model.max_age_s) if run.strides else None
     every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
     with stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals:
@@ -147,7 +151,7 @@ def classify(settings: RunSettings) -> int:
     return int(any(_lost_records(report) for report in reports))
 
 
-def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
+def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str], None]) -> _Run:
     """Open everything; outputs last, so that nothing is overwritten in vain."""
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
     from liveclf.model.bundle import load_bundle
@@ -177,7 +181,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
     reports = Emissions if settings.detect.wanted else Detections
-    picture = _picture(settings, seen)
+    picture = _picture(settings, look, seen)
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
     decider = _decider(settings, info, precision, seen)
@@ -232,7 +236,9 @@ def _normaliser(engine: Engine) -> Normaliser:
     return NativeWindows(engine.accept) if isinstance(engine, DeviceEngine) else normalised
 
 
-def _picture(settings: RunSettings, infos: list[StreamInfo]) -> RunPlot | None:
+def _picture(
+    settings: RunSettings, look: PictureSettings, infos: list[StreamInfo]
+) -> RunPlot | None:
     """Return what draws the run, if asked for.
 
     Raises:
@@ -248,7 +254,7 @@ def _picture(settings: RunSettings, infos: list[StreamInfo]) -> RunPlot | None:
         )
     from liveclf.plot.run_plot import RunPlot
 
-    return RunPlot(Path(settings.output.plot).expanduser(), infos[0], PictureSettings())
+    return RunPlot(Path(settings.output.plot).expanduser(), infos[0], look)
 
 
 class WithPicture:

@@ -165,7 +165,7 @@ def _keyed(inside: Complex) -> SymbolRate | None:
 
 def _smoothed(x: Real, width: int) -> Real:
     total = np.concatenate([[0.0], np.cumsum(x, dtype=np.float64)])
-    return (total[width:] - total[:-width]) / width
+    return np.asarray((total[width:] - total[:-width]) / width)
 
 
 def _unit_rate(x: Real) -> SymbolRate | None:

@@ -116,14 +116,8 @@ class Detector:
         found: list[Found] = []
         around = self._around
         wanted = least_rows or self._r.chunk_rows
-        if not self._floor.is_known:
-            n_there = self._n_rows - around
-            if n_there < self._r.floor_rows and not least_rows:
-                return found
-            rows = np.concatenate(self._rows)[around:]
-            self._floor.learn(rows[: self._r.floor_rows])
-            if not self._floor.is_known:
-                return found
+        if not self._floor.is_known and not self._learn(is_last=bool(least_rows)):
+            return found
         if self._n_rows < wanted + 2 * around:
             return found
         rows = np.concatenate(self._rows)
@@ -135,6 +129,23 @@ class Detector:
         self._rows = [rows[start:].copy()]
         self._n_rows = len(rows) - start
         return found
+
+    def _learn(self, *, is_last: bool) -> bool:
+        """Learn the floor as soon as there are enough rows, or no more; return whether it is known.
+
+        Rows of zeros, as before a radio has started, say nothing of it and are passed over.
+        """
+        if self._n_rows - self._around < self._r.floor_rows and not is_last:
+            return False
+        rows, chunk, start = np.concatenate(self._rows), self._r.chunk_rows, 0
+        while (silent := rows[start + self._around :][:chunk]).size and not silent.any():
+            start += len(silent)
+        self._rows, self._n_rows = [rows[start:]], len(rows) - start
+        self._next_row += start
+        there = self._rows[0][self._around :]
+        if len(there) >= self._r.floor_rows or is_last:
+            self._floor.learn(there[: self._r.floor_rows])
+        return self._floor.is_known
 
     def _look_at(self, rows: FloatArray) -> list[Found]:
         around = self._around
