@@ -16,8 +16,9 @@ from liveclf.records import Annotation, FloatArray, StreamInfo, Windows, iso_utc
 _NOISE = "noise"
 # What stands so far out of the noise, as a ratio, is none, however much it looks like it.
 _NO_NOISE = 4.0
-# N windows of a signal are worth so many independent ones: N to this power.
-_EVIDENCE = 0.5
+# N windows of a signal are worth so many independent ones: N to this power (chosen by
+# tools/fit_emissions.py on scenes of its own).
+_EVIDENCE = 0.25
 # A label that was told stays until another is so much more probable.
 _HOLD = 0.1
 
