@@ -198,6 +198,29 @@ def test_what_is_longer_is_looked_at_where_it_is_strongest() -> None:
     assert found.per_sample * rate == pytest.approx(true, rel=0.01)
 
 
+@pytest.mark.parametrize("sps", [2.05, 2.6, 3.5])
+def test_a_band_as_wide_as_the_rate_is_no_harm(sps: float) -> None:
+    """Two samples a symbol, nothing cut out: multiples of the rate lie beyond the spectrum."""
+    rng = np.random.default_rng(8)
+    make, order = CONSTELLATIONS["QPSK"]
+    symbols = make(order, rng)[rng.integers(order, size=round(4096 / sps))]
+    iq = keyed(symbols, 4096, 0.35) + 0.05 * white(rng, (4096,))
+    found = symbol_rate(iq.astype(np.complex64), min(1.0, 1.2 / sps))
+    assert found is not None
+    assert found.per_sample == pytest.approx(len(symbols) / 4096, rel=0.01)
+
+
+@pytest.mark.parametrize("bandwidth", [0.5, 0.8, 1.0])
+@pytest.mark.parametrize("sps", [3, 4, 5, 8])
+def test_held_symbols_in_a_wide_band(sps: int, bandwidth: float) -> None:
+    """Right or none, whatever is said of the band."""
+    rng = np.random.default_rng(9)
+    phases = np.exp(0.5j * np.pi * rng.integers(4, size=4096 // sps))
+    iq = np.repeat(phases, sps) + 0.05 * white(rng, (4096 // sps * sps,))
+    found = symbol_rate(iq.astype(np.complex64), bandwidth)
+    assert found is None or found.per_sample == pytest.approx(1 / sps, rel=0.01)
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_level_and_phase_change_nothing(scale: float) -> None:
     rng = np.random.default_rng(6)

@@ -347,7 +347,7 @@ def _heard(found: Found, cut: _Cut, stretch: _Stretch, block: Block) -> Heard:
         high=cut.band[1],
         snr=found.snr,
         power=found.power,
-        symbol_rate=cut.symbol_rate and cut.symbol_rate.per_sample,
+        symbol_rate=cut.symbol_rate.per_sample if cut.symbol_rate else None,
         n_windows=cut.n_windows,
         note=cut.note,
         sample_rate_hz=block.sample_rate_hz,
