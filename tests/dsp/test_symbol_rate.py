@@ -92,11 +92,13 @@ def on_off(code: str, variant: int = 0) -> Draw:
     return draw
 
 
-def shifted(order: int, index: tuple[float, float], bt: float, code: str | None = None) -> Draw:
+def shifted(
+    order: int, index: tuple[float, float], bt: float, code: str | None = None, variant: int = 0
+) -> Draw:
     def draw(rng: np.random.Generator, n: int) -> tuple[np.ndarray, float]:
         length, h = 4 * n + 1024, rng.uniform(*index)
         sps = rng.uniform(6, 12) * max(1, h * (order - 1) / 1.5)
-        keys = units(code, 0, length, rng) if code else rng.integers(order, size=length)
+        keys = units(code, variant, length, rng) if code else rng.integers(order, size=length)
         levels = (2 * keys - (order - 1)).astype(np.int64)[None, :]
         given = (np.array([value]) for value in (sps, h, bt))
         return keyed_frequency(levels, length, *given, rng.random((1, 1)))[0], 1 / sps
@@ -120,6 +122,8 @@ SENDERS: dict[str, tuple[Draw, float]] = {
     "2FSK": (shifted(2, (0.6, 2.5), np.inf), 0.8),
     "2FSK, Gaussian": (shifted(2, (0.6, 2.5), 0.5), 0.6),
     "2FSK, Manchester": (shifted(2, (1.0, 8.0), np.inf, "Manchester"), 0.8),
+    "2FSK, PWM 1:3": (shifted(2, (1.0, 8.0), np.inf, "PWM", 1), 0.8),
+    "2FSK, PPM": (shifted(2, (1.0, 8.0), np.inf, "PPM"), 0.8),
     "4FSK": (shifted(4, (0.3, 1.0), np.inf), 0.6),
 }
 

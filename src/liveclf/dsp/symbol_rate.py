@@ -195,16 +195,19 @@ def _unit_rate(x: Real, *, spikes: bool = True) -> SymbolRate | None:
     if coherence < _COHERENCE or strength < -math.log(FALSE_ALARMS) or varied < _VARIED:
         return None
     # Beside a click of noise all that is keyed is long.
-    if np.median(units) > _LONGEST or (not spikes and _are_spikes(times, rate)):
+    if np.median(units) > _LONGEST or (not spikes and _are_spikes(times, units, rate)):
         return None
     return SymbolRate(rate, strength)
 
 
-def _are_spikes(times: Real, rate: float) -> bool:
-    """Say whether ups and downs, each alone, fit a multiple of the unit.
+def _are_spikes(times: Real, units: NDArray[np.int64], rate: float) -> bool:
+    """Say whether all pulses, or gaps, are alike, and begin and end on a multiple of the unit.
 
     So do the spikes of the frequency where a phase jumps; their length is the filter's.
     """
+    alike = min(np.ptp(units[k::2]) for k in (0, 1)) <= 1
+    if not alike:
+        return False
     turns = 2 * np.pi * rate / np.arange(2, _MOST_DIVISOR + 1)[:, None] * times
     ups, downs = (np.abs(np.exp(1j * turns[:, k::2]).mean(axis=1)) for k in (0, 1))
     return bool((np.minimum(ups, downs) > _COHERENCE).any())
