@@ -92,11 +92,13 @@ def on_off(code: str, variant: int = 0) -> Draw:
     return draw
 
 
-def shifted(order: int, index: tuple[float, float], bt: float, code: str | None = None) -> Draw:
+def shifted(
+    order: int, index: tuple[float, float], bt: float, code: str | None = None, variant: int = 0
+) -> Draw:
     def draw(rng: np.random.Generator, n: int) -> tuple[np.ndarray, float]:
         length, h = 4 * n + 1024, rng.uniform(*index)
         sps = rng.uniform(6, 12) * max(1, h * (order - 1) / 1.5)
-        keys = units(code, 0, length, rng) if code else rng.integers(order, size=length)
+        keys = units(code, variant, length, rng) if code else rng.integers(order, size=length)
         levels = (2 * keys - (order - 1)).astype(np.int64)[None, :]
         given = (np.array([value]) for value in (sps, h, bt))
         return keyed_frequency(levels, length, *given, rng.random((1, 1)))[0], 1 / sps
@@ -120,6 +122,8 @@ SENDERS: dict[str, tuple[Draw, float]] = {
     "2FSK": (shifted(2, (0.6, 2.5), np.inf), 0.8),
     "2FSK, Gaussian": (shifted(2, (0.6, 2.5), 0.5), 0.6),
     "2FSK, Manchester": (shifted(2, (1.0, 8.0), np.inf, "Manchester"), 0.8),
+    "2FSK, PWM 1:3": (shifted(2, (1.0, 8.0), np.inf, "PWM", 1), 0.8),
+    "2FSK, PPM": (shifted(2, (1.0, 8.0), np.inf, "PPM"), 0.8),
     "4FSK": (shifted(4, (0.3, 1.0), np.inf), 0.6),
 }
 
@@ -196,6 +200,29 @@ def test_what_is_longer_is_looked_at_where_it_is_strongest() -> None:
     found = symbol_rate(np.concatenate([silence, y, silence]), bandwidth)
     assert found is not None
     assert found.per_sample * rate == pytest.approx(true, rel=0.01)
+
+
+@pytest.mark.parametrize("sps", [2.05, 2.6, 3.5])
+def test_a_band_as_wide_as_the_rate_is_no_harm(sps: float) -> None:
+    """Two samples a symbol, nothing cut out: multiples of the rate lie beyond the spectrum."""
+    rng = np.random.default_rng(8)
+    make, order = CONSTELLATIONS["QPSK"]
+    symbols = make(order, rng)[rng.integers(order, size=round(4096 / sps))]
+    iq = keyed(symbols, 4096, 0.35) + 0.05 * white(rng, (4096,))
+    found = symbol_rate(iq.astype(np.complex64), min(1.0, 1.2 / sps))
+    assert found is not None
+    assert found.per_sample == pytest.approx(len(symbols) / 4096, rel=0.01)
+
+
+@pytest.mark.parametrize("bandwidth", [0.5, 0.8, 1.0])
+@pytest.mark.parametrize("sps", [3, 4, 5, 8])
+def test_held_symbols_in_a_wide_band(sps: int, bandwidth: float) -> None:
+    """Right or none, whatever is said of the band."""
+    rng = np.random.default_rng(9)
+    phases = np.exp(0.5j * np.pi * rng.integers(4, size=4096 // sps))
+    iq = np.repeat(phases, sps) + 0.05 * white(rng, (4096 // sps * sps,))
+    found = symbol_rate(iq.astype(np.complex64), bandwidth)
+    assert found is None or found.per_sample == pytest.approx(1 / sps, rel=0.01)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])

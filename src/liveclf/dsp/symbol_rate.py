@@ -40,6 +40,7 @@ _BLUR = 0.62  # spread of two levels over their distance, at most
 _HYSTERESIS = 0.25
 _FEWEST_CHANGES = 12
 _SHORT, _LONG = 0.75, 1.35  # the unit over the shorter runs
+_LONGEST = 6  # units of the median run
 _COHERENCE = 0.8
 _VARIED = 0.1  # of the runs, at least, have another length than most: tones have not
 
@@ -159,7 +160,9 @@ def _keyed(inside: Complex) -> SymbolRate | None:
         product = inside[1:] * inside[:-1].conj()
         # Weighted, because where a phase jumps the frequency has a spike and the amplitude a dip.
         frequency = np.angle(product) * np.minimum(np.abs(product), 1)
-        found = _unit_rate(frequency) or _unit_rate(_smoothed(frequency, 3))
+        found = _unit_rate(frequency, spikes=False) or _unit_rate(
+            _smoothed(frequency, 3), spikes=False
+        )
     return found
 
 
@@ -168,8 +171,13 @@ def _smoothed(x: Real, width: int) -> Real:
     return np.asarray((total[width:] - total[:-width]) / width)
 
 
-def _unit_rate(x: Real) -> SymbolRate | None:
-    """Fit a unit of time to the changes between two levels."""
+def _unit_rate(x: Real, *, spikes: bool = True) -> SymbolRate | None:
+    """Fit a unit of time to the changes between two levels.
+
+    Args:
+        x: Envelope or frequency.
+        spikes: Pulses that are all alike, on a coarser raster than their own length, count too.
+    """
     times = _changes(x)
     if len(times) < _FEWEST_CHANGES:
         return None
@@ -186,7 +194,23 @@ def _unit_rate(x: Real) -> SymbolRate | None:
     varied = float(np.mean(units != np.bincount(units).argmax()))
     if coherence < _COHERENCE or strength < -math.log(FALSE_ALARMS) or varied < _VARIED:
         return None
+    # Beside a click of noise all that is keyed is long.
+    if np.median(units) > _LONGEST or (not spikes and _are_spikes(times, units, rate)):
+        return None
     return SymbolRate(rate, strength)
+
+
+def _are_spikes(times: Real, units: NDArray[np.int64], rate: float) -> bool:
+    """Say whether all pulses, or gaps, are alike, and begin and end on a multiple of the unit.
+
+    So do the spikes of the frequency where a phase jumps; their length is the filter's.
+    """
+    alike = min(np.ptp(units[k::2]) for k in (0, 1)) <= 1
+    if not alike:
+        return False
+    turns = 2 * np.pi * rate / np.arange(2, _MOST_DIVISOR + 1)[:, None] * times
+    ups, downs = (np.abs(np.exp(1j * turns[:, k::2]).mean(axis=1)) for k in (0, 1))
+    return bool((np.minimum(ups, downs) > _COHERENCE).any())
 
 
 def _changes(x: Real) -> Real:
@@ -256,9 +280,12 @@ class _Lines:
         return found
 
     def is_known(self, place: float) -> bool:
-        """Say whether there is a line at a place that is looked at for another reason."""
+        """Say whether there is a line at a place that is looked at for another reason.
+
+        Where the spectrum ends there is none.
+        """
         k = round(place)
-        return bool(self.height[k - 1 : k + 2].max() > _LEAST_KNOWN)
+        return bool(self.height[k - 1 : k + 2].max(initial=0) > _LEAST_KNOWN)
 
     def _place(self, k: int) -> float:
         """Return where a line is, with a fraction, by its neighbours."""
