@@ -23,6 +23,7 @@ LAYERS = (
     ("config", "dsp"),
     ("signals",),
     SIBLINGS,
+    ("plot",),
     ("learn",),
     ("bench",),
     ("doctor",),
@@ -43,6 +44,7 @@ HEAVY = (
     "torch",
     "zmq",
     "ray",
+    "matplotlib",
 )
 
 
@@ -108,6 +110,8 @@ def test_no_file_is_named_after_nothing(name):
         "from liveclf.cli import main; main(['--help'])",
         "from liveclf.cli import main; main(['run', '--help'])",
         "from liveclf.cli import main; main(['run', '--show-config'])",
+        "from liveclf.cli import main; main(['plot', '--help'])",
+        "from liveclf.cli import main; main(['plot', '--show-config'])",
         "from liveclf.cli import main; main(['publish', '--help'])",
         "from liveclf.cli import main; main(['publish', '--show-config'])",
         "from liveclf.cli import main; main(['train', '--help'])",

@@ -25,6 +25,7 @@ from liveclf.config import (
     DevicesSettings,
     DoctorSettings,
     Hertz,
+    PlotSettings,
     RadioSettings,
     RecordSettings,
     RunSettings,
@@ -43,7 +44,7 @@ from liveclf.errors import UsageError
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
 COMMANDS = (
     RunSettings, RecordSettings, DevicesSettings, DoctorSettings, BenchSettings, TrainSettings,
-    SynthSettings,
+    SynthSettings, PlotSettings,
 )  # fmt: skip
 
 
@@ -228,6 +229,8 @@ NAMES = {
     "dwell_s": (Seconds(0.25), Seconds(1), Seconds(3600)),
     "buffer_s": (Seconds(0.1), Seconds(2), Seconds(60)),
     "part_s": (Seconds(0.01), Seconds(5), Seconds(600)),
+    "size": ("480x320", "1280x720", "4096X4096"),
+    "bins": (Auto(0), Auto(16), Auto(4096)),
     "paced_hz": (None, Hertz(1e3), Hertz(2.4e6), Hertz(1e9)),
 }
 

@@ -139,6 +139,8 @@ Samples = Annotated[int, Meta(ge=1, le=2**40)]
 Retries = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+Decibels = Annotated[float, Meta(gt=0, le=400)]
+Level = Annotated[float, Meta(ge=-400, le=100)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -309,6 +311,52 @@ class RecordSettings(Section, frozen=True):
     source: SourceSettings = SourceSettings()
     radio: RadioSettings = RadioSettings()
     record: RecordingSettings = RecordingSettings()
+
+
+class PictureSettings(Section, frozen=True):
+    """What a spectrogram looks like."""
+
+    size: Annotated[str, option("of the picture, in pixels", "--size", metavar="WxH")] = "1280x720"
+    bins: Annotated[Auto, option("bins of frequency; auto: as many as the picture and the length of the recording bear", "--bins", metavar="N|auto")] = Auto(0)
+    range_db: Annotated[Decibels | None, option("from the darkest to the brightest; none: from the noise to the strongest", "--db-range", metavar="DB")] = None
+    floor_dbfs: Annotated[Level | None, option("level of the darkest; none: a little under the noise", "--db-floor", metavar="DBFS")] = None
+
+    def __post_init__(self) -> None:
+        """Refuse a size that is none, and too few bins for a spectrum."""
+        self.pixels()
+        if 0 < self.bins < 16:
+            raise ValueError(f"bins {self.bins} is less than 16")
+
+    def pixels(self) -> tuple[int, int]:
+        """Return width and height.
+
+        Raises:
+            ValueError: They are no WxH, or too small or too large to draw.
+        """
+        width, _, height = self.size.lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            raise ValueError(f"size {self.size!r} is no WxH such as 1280x720")
+        if not (480 <= int(width) <= 4096 and 320 <= int(height) <= 4096):
+            raise ValueError(f"size {self.size} is not between 480x320 and 4096x4096")
+        return int(width), int(height)
+
+
+class BoxSettings(Section, frozen=True):
+    """What `liveclf plot` writes, and what it draws boxes around."""
+
+    output: Annotated[str, option("the picture to write; none: NAME.png in this folder, after the recording", "--output", "-o", metavar="OUT.png")] = ""
+    emissions: Annotated[str, option("draw these, as liveclf run -o jsonl:FILE wrote them", "--emissions", metavar="FILE")] = ""
+    annotations: Annotated[bool, option("draw what the recording says itself, dashed", "--annotations")] = False
+    detect: Annotated[bool, option("find emissions and draw them, where neither --emissions nor --annotations says which", "--detect")] = True
+    quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+
+
+class PlotSettings(Section, frozen=True):
+    """Everything `liveclf plot` can be told."""
+
+    source: SourceSettings = SourceSettings()
+    boxes: BoxSettings = BoxSettings()
+    picture: PictureSettings = PictureSettings()
 
 
 class ListingSettings(Section, frozen=True):

@@ -317,11 +317,15 @@ class Annotation:
         start_sample: Absolute index of the first sample.
         stop_sample: Absolute index after the last sample.
         label: What it is said to be.
+        lower_hz: Lower edge of its band, None where none is said.
+        upper_hz: Upper edge, likewise.
     """
 
     start_sample: int
     stop_sample: int
     label: str
+    lower_hz: float | None = None
+    upper_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

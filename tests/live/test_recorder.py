@@ -176,7 +176,7 @@ def test_labels_of_the_source_move_to_where_their_samples_are(tmp_path):
     labels = [
         Annotation(0, 50, "before"),
         Annotation(90, 120, "begins before"),
-        Annotation(140, 210, "over the gap"),
+        Annotation(140, 210, "over the gap", 1e6, 1.2e6),
         Annotation(150, 200, "in the gap"),
         Annotation(390, 500, "ends behind"),
     ]
@@ -185,7 +185,7 @@ def test_labels_of_the_source_move_to_where_their_samples_are(tmp_path):
     info = open_source(SourceSettings(path=str(tmp_path / "x.sigmf-meta"))).info
     assert info.annotations == (
         Annotation(100, 120, "begins before"),
-        Annotation(140, 210, "over the gap"),
+        Annotation(140, 210, "over the gap", 1e6, 1.2e6),
         Annotation(390, 400, "ends behind"),
     )
 

@@ -343,6 +343,20 @@ def test_labels_and_where_they_come_from(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("edges", "band"),
+    [
+        ({"freq_lower_edge": 433.9e6, "freq_upper_edge": 434e6}, (433.9e6, 434e6)),
+        ({"freq_lower_edge": 434e6, "freq_upper_edge": 433.9e6}, (None, None)),
+        ({}, (None, None)),
+    ],
+)
+def test_the_band_of_a_label_has_both_edges_or_none(tmp_path, edges, band):
+    annotation = {"sample_start": 0, "sample_count": 5, "label": "a"} | edges
+    path = write(tmp_path, meta(annotations=[annotation]))
+    assert opened(path).info.annotations == (Annotation(0, 5, "a", *band),)
+
+
 def test_annotations_follow_their_samples_over_a_loss(tmp_path):
     captures = [{"sample_start": 0}, {"sample_start": 50, "global_index": 550}]
     annotations = [

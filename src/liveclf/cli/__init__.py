@@ -14,6 +14,7 @@ from liveclf.errors import LiveclfError
 # name -> (module, help)
 COMMANDS = {
     "run": ("liveclf.cli.run", "classify a recording or a stream, continuously"),
+    "plot": ("liveclf.cli.plot", "draw a spectrogram of a recording, emissions boxed and labelled"),
     "scan": ("liveclf.cli.scan", "label many recordings in parallel, with resume"),
     "record": ("liveclf.cli.record", "write a stream or a recording as SigMF"),
     "devices": ("liveclf.cli.devices", "list the radios that are there"),
@@ -33,6 +34,7 @@ examples:
   liveclf run recording.sigmf-meta -o jsonl:labels.jsonl -o table
   rtl_sdr -f 433.92e6 -s 1e6 - | liveclf run - --format cu8 --rate 1M
   liveclf run --device rtlsdr --freq 433.92M
+  liveclf plot recording.sigmf-meta -o picture.png
   liveclf scan archive/ more/*.cs16 --output results
   liveclf devices
   liveclf doctor --device rtlsdr

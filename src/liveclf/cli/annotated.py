@@ -8,6 +8,7 @@ The windows are those that `liveclf run` cuts.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,7 @@ class AnnotatedRecording:
         known = (*network.families.values(), *network.classes)  # of the same name, a class wins
         spelt = {name.lower(): name for name in known}
         annotations = [
-            Annotation(a.start_sample, a.stop_sample, spelt.get(a.label.lower(), a.label))
-            for a in info.annotations
+            replace(a, label=spelt.get(a.label.lower(), a.label)) for a in info.annotations
         ]
         self.classes = tuple(dict.fromkeys(a.label for a in annotations))
         wanted = [name for name in self.classes if only is None or name in only]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import signal
 
 from liveclf.dsp.formats import FORMATS, as_complex
-from liveclf.records import Annotation, Block, FloatArray, StreamInfo
+from liveclf.records import Block, FloatArray, StreamInfo
 
 _SIDE = 10  # output samples that the filter reaches to either side
 _STOPBAND_DB = 65.0
@@ -112,7 +112,7 @@ class Decimator:
             sample_rate_hz=info.sample_rate_hz / self._factor,
             n_samples=None if info.n_samples is None else scaled(info.n_samples),
             annotations=tuple(
-                Annotation(scaled(a.start_sample), scaled(a.stop_sample), a.label)
+                replace(a, start_sample=scaled(a.start_sample), stop_sample=scaled(a.stop_sample))
                 for a in info.annotations
             ),
             dataset=info.dataset

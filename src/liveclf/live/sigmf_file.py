@@ -145,7 +145,7 @@ class SigmfFile:
                 self._data_path.unlink(missing_ok=True)
                 return
             for label in self._labels:
-                self.annotate(label.start_sample, label.stop_sample, label=label.label)
+                self.annotate(label.start_sample, label.stop_sample, **_fields_of(label))
             if self._digest is not None:
                 self._global["core:sha512"] = self._digest.hexdigest()
             try:
@@ -232,6 +232,12 @@ class SigmfFile:
         is_last = k + 1 == len(self._captures)
         end = self.n_samples if is_last else int(self._captures[k + 1]["core:sample_start"])
         return min(end, start + absolute - int(self._captures[k]["core:global_index"]))
+
+
+def _fields_of(label: Annotation) -> dict[str, Any]:
+    """Return what an annotation says besides its place."""
+    edges = {"freq_lower_edge": label.lower_hz, "freq_upper_edge": label.upper_hz}
+    return {"label": label.label} | {key: hz for key, hz in edges.items() if hz is not None}
 
 
 def _as_cf32(block: Block) -> NDArray[np.float32]:

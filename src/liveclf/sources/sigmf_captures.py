@@ -99,9 +99,20 @@ def annotations_of(
             stop_sample = start + length - last.start + last.start_sample
             first = captures[within]
             found.append(
-                Annotation(start - first.start + first.start_sample, stop_sample, str(label))
+                Annotation(
+                    start - first.start + first.start_sample,
+                    stop_sample,
+                    str(label),
+                    *_edges(annotation),
+                )
             )
     return tuple(found)
+
+
+def _edges(annotation: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Return the band of an annotation, which has both edges or none."""
+    edges = [_finite(annotation.get(f"core:freq_{side}_edge")) for side in ("lower", "upper")]
+    return (edges[0], edges[1]) if edges[0] < edges[1] else (None, None)  # NaN is below nothing
 
 
 def _segments(meta: dict[str, Any], offset: int) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""A spectrogram with the emissions boxed and labelled, as PNG."""
