@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ from liveclf.records import Detections, StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.cli.saving import Saving
+    from liveclf.cli.web import Web
     from liveclf.model.bundle import BundleInfo
     from liveclf.sinks import FanOut, SinkReport
 
@@ -65,6 +67,12 @@ class _Run:
     model: str
     began_s: float
     saving: Saving | None
+    web: Web | None
+
+    @property
+    def beside(self) -> list[Saving | Web]:
+        """What listens besides the outputs."""
+        return [part for part in (self.saving, self.web) if part]
 
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
@@ -98,13 +106,22 @@ def classify(settings: RunSettings) -> int:
     run = _assemble(settings, tell)
     stride = Stride(settings.model.max_age_s) if run.strides else None
     every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
-    with stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals:
+
+    def on_block() -> None:
+        every()
+        if run.web:
+            run.web.on_block(run.figures)
+
+    with (
+        stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals,
+        closing(run.web) if run.web else nullcontext(),
+    ):
         try:
             pipeline.run(
                 run.streams, run.batcher, run.engine, run.decider, run.output,
                 max_late_s=float(settings.model.max_late_s),
                 stride=stride,
-                on_block=every,
+                on_block=on_block,
                 on_failure=lambda stream: tell(_broke(stream)),
             )  # fmt: skip
         finally:
@@ -112,10 +129,14 @@ def classify(settings: RunSettings) -> int:
             figures = run.figures()
             reports = run.output.close(figures)
             if not settings.output.quiet:
-                print_summary(figures, run.saving.others(reports) if run.saving else reports)
-            if run.saving:
-                tell(run.saving.told(reports))
-    if signals:
+                print_summary(figures, _outputs(run, reports))
+            for part in run.beside:
+                tell(part.told(reports))
+        was_stopped = bool(signals)
+        if run.web and not was_stopped:
+            tell(f"The run has ended; its page stays at {run.web.url} until Ctrl-C.")
+            run.web.stay(lambda: bool(signals))
+    if was_stopped:
         return 128 + signals[0]
     return int(any(_lost_records(report) for report in reports))
 
@@ -149,12 +170,16 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
     saving = _saving(settings, info)
+    web = _web(settings, streams, seen, info, engine)
     reports = Emissions if settings.detect.wanted else Detections
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
     if saving:
         output.add_listener(saving.start(whole))
         streams[0].stages.append(saving.history)
+    if web:
+        output.add_listener(web.start(whole.is_live))
+        tell(f"Page: {web.url}")
     return _Run(
         streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
@@ -164,6 +189,7 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
+        web=web,
     )
 
 
@@ -205,6 +231,28 @@ def _saving(settings: RunSettings, info: BundleInfo) -> Saving | None:
     from liveclf.cli.saving import Saving
 
     return Saving(settings, info.window_samples, info.name)
+
+
+def _web(
+    settings: RunSettings,
+    streams: Sequence[Stream],
+    seen: Sequence[StreamInfo],
+    info: BundleInfo,
+    engine: Engine,
+) -> Web | None:
+    """Return the page, if asked for."""
+    if not settings.web.at:
+        return None
+    from liveclf.cli.web import Web
+
+    return Web(settings.web, streams, seen, info, engine.name)
+
+
+def _outputs(run: _Run, reports: Sequence[SinkReport]) -> list[SinkReport]:
+    """Return the reports of outputs alone."""
+    for part in run.beside:
+        reports = part.others(reports)
+    return list(reports)
 
 
 def _lost_records(report: SinkReport) -> bool:
