@@ -110,7 +110,7 @@ def classify(settings: RunSettings) -> int:
     def on_block() -> None:
         every()
         if run.web:
-            run.web.on_block(run.figures)
+            run.web.on_block(lambda: run.figures() | {"queues": run.output.waiting})
 
     with (
         stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals,

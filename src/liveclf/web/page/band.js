@@ -8,7 +8,7 @@ const MOST_ROWS = 1024;
 const AXIS = 46; // room for the levels on the left, CSS pixels
 const SCALE = 22; // room for the frequencies below the spectrum
 const LEAST_BOX = 7;
-const BELOW_DB = 3; // the darkest, below the noise of one bin
+const BELOW_DB = -1; // the darkest, below the noise of one bin
 const RESCALE_DB = 1.5;
 const HOLD_DB_PER_ROW = 0.15;
 const NARROWEST = 1 / 64; // of the band, when zoomed
@@ -295,15 +295,14 @@ export class Band {
     context.font = FONT;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    const top = newest.startS + newest.lengthS;
-    for (let t = Math.floor(top / step) * step; t >= this.rows.at(-1).startS; t -= step) {
-      const y = this.y(t);
-      if (y > height - 6) break;
-      if (y < 8) continue;
+    const now = newest.startS + newest.lengthS;
+    for (let age = step; age < now - this.rows.at(-1).startS; age += step) {
+      const y = this.y(now - age);
+      if (y > height - 8) break;
       context.strokeStyle = "#3a465d";
       line(context, AXIS - 4, y, AXIS, y);
       context.fillStyle = "#8a96ab";
-      context.fillText(`−${(top - t) >= 60 ? duration(top - t) : `${fixed(top - t, step < 1 ? 1 : 0)} s`}`, AXIS - 7, y);
+      context.fillText(`−${age >= 60 ? duration(age) : `${fixed(age, step < 1 ? 1 : 0)} s`}`, AXIS - 7, y);
     }
   }
 
@@ -391,7 +390,7 @@ export class Band {
     const bin = Math.min(this.nBins - 1, Math.max(0, Math.round((cycles + 0.5) * this.nBins)));
     const hz = (Number.isFinite(row.centerHz) ? row.centerHz : 0) + cycles * row.rateHz;
     const level = row.zeroDb + row.stepDb * row.peak[bin];
-    const lines = [`${megahertz(hz, row.rateHz)} MHz   ${moment(row.startS, row.epochS)}   ${fixed(level, 0)} dBFS`];
+    const lines = [`${megahertz(hz)} MHz   ${moment(row.startS, row.epochS)}   ${fixed(level, 0)} dBFS`];
     if (emission) {
       const bandwidth = `${fixed(emission.bandwidth_hz / 1e3, 1)} kHz`;
       lines.push(`${labelOf(emission)} ${percent(emission.probability)}   ${bandwidth}   ${duration(emission.duration_s)}   ${fixed(emission.snr_db, 0)} dB`);
@@ -436,7 +435,8 @@ export class Band {
 
 /** Draw a label at a box where there is room for it. */
 function tag(context, box, emission, colour, taken, width, isSpecial) {
-  const text = emission.corrected ? `${emission.corrected} ✓` : `${emission.label} ${percent(emission.probability)}`;
+  const { corrected, label, probability } = emission;
+  const text = corrected ? `${corrected} ✓` : label === "unknown" ? label : `${label} ${percent(probability)}`;
   context.font = isSpecial ? `bold ${FONT}` : FONT;
   const w = context.measureText(text).width + 8;
   const h = 16;

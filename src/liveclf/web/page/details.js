@@ -95,7 +95,7 @@ export class Details {
     this.family.textContent = e.corrected ? `corrected from ${e.label}` : `${e.family}, ${percent(e.family_probability)}`;
     this.when.textContent = `#${e.id}, ${e.state === "open" ? "lasting" : "ended"}`;
     this.top.replaceChildren(...e.top.map(([name, share]) => guess(name, share, this.about.families[name])));
-    const mhz = e.center_hz == null ? `${fixed(e.offset_hz / 1e3, 1)} kHz off` : `${megahertz(e.center_hz, 1e4)} MHz`;
+    const mhz = e.center_hz == null ? `${fixed(e.offset_hz / 1e3, 1)} kHz off` : `${megahertz(e.center_hz)} MHz`;
     const facts = [
       ["began", began(e)],
       ["centre", mhz],
@@ -159,6 +159,8 @@ function drawPlane(canvas, points, colour) {
   context.lineTo(width, height / 2);
   context.moveTo(width / 2, 0);
   context.lineTo(width / 2, height);
+  context.stroke();
+  context.beginPath();
   context.arc(width / 2, height / 2, scale, 0, 2 * Math.PI);
   context.stroke();
   context.fillStyle = `${colour}b0`;

@@ -129,11 +129,11 @@ function fill(row, emission) {
   open.className = emission.state === "open" ? "open" : "";
   open.title = emission.state;
   time.textContent = began(emission);
-  mhz.textContent = emission.center_hz == null ? `${((emission.offset_hz ?? 0) / 1e6).toFixed(4)}` : megahertz(emission.center_hz, 1e3 * 100);
+  mhz.textContent = megahertz(emission.center_hz ?? emission.offset_hz ?? 0, 3);
   const [chip, share] = label.children;
   chip.textContent = labelOf(emission);
   chip.style.color = familyColour(emission.family);
-  share.textContent = emission.corrected ? "corrected" : percent(emission.probability);
+  share.textContent = emission.corrected ? "corrected" : emission.label === "unknown" ? "" : percent(emission.probability);
   snr.textContent = fixed(emission.snr_db, 0);
   khz.textContent = fixed(emission.bandwidth_hz / 1e3, 1);
   span.textContent = duration(emission.duration_s);

@@ -1,8 +1,7 @@
 // Numbers and times as people read them.
 
-/** A frequency in MHz, with as many digits as a band of that width needs. */
-export function megahertz(hz, widthHz = 1e6) {
-  const digits = Math.min(6, Math.max(2, Math.ceil(5 - Math.log10(Math.max(widthHz, 1) / 10))));
+/** A frequency in MHz. */
+export function megahertz(hz, digits = 4) {
   return (hz / 1e6).toFixed(digits);
 }
 

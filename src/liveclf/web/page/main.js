@@ -85,9 +85,11 @@ function watch(wanted) {
 
 function showCenter(centerHz) {
   const { name, format, sample_rate_hz } = about.streams[stream];
-  const center = Number.isFinite(centerHz) ? `${megahertz(centerHz, 1e5)} MHz, ` : "";
+  const center = Number.isFinite(centerHz) ? `${Number(megahertz(centerHz))} MHz, ` : "";
   const text = `${name}: ${center}${si(sample_rate_hz)}S/s, ${format}`;
-  if (byId("source").textContent !== text) byId("source").textContent = text;
+  if (byId("source").textContent === text) return;
+  byId("source").textContent = text;
+  transport.showCenter(centerHz);
 }
 
 function showState() {

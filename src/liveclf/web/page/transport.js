@@ -32,6 +32,12 @@ export class Transport {
     this.send(type, { stream: this.stream, ...content });
   }
 
+  /** Show where the radio stands, while nobody writes. */
+  showCenter(centerHz) {
+    const place = byId("center");
+    if (document.activeElement !== place && Number.isFinite(centerHz)) place.value = (centerHz / 1e6).toFixed(4);
+  }
+
   show(state) {
     this.state = state;
     byId("replay").hidden = !state.can_pause;
