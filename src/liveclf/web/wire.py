@@ -66,7 +66,7 @@ def row_message(rows: Rows, k: int, floor_dbfs: FloatArray, stream: int) -> byte
 
 
 def _bytes(dbfs: FloatArray, zero_db: float) -> bytes:
-    steps = (np.maximum(dbfs, _NO_POWER_DB) - zero_db) / _STEP_DB
+    steps = (np.fmax(dbfs, _NO_POWER_DB) - zero_db) / _STEP_DB
     return np.clip(np.round(steps), 0, 255).astype(np.uint8).tobytes()
 
 
