@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def parse_address(text: str) -> Address:
     """
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") or _LOOPBACK
-    if not port.isdecimal() or len(port) > 5 or int(port) > 65535:
+    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise UsageError(
             f"--web {text} is no [HOST:]PORT; name a recording before it, or give --web=8433."
         )

@@ -196,10 +196,12 @@ class _Connection:
 
     async def _receive(self, client: Client) -> None:
         while True:
-            said = await self._websocket.receive_text()
+            said = await self._websocket.receive()
+            if said["type"] == "websocket.disconnect":
+                return
             client.answered_s = time.monotonic()
             try:
-                request = requests.read(said)
+                request = requests.read(said.get("text") or "")
             except ValueError:
                 await self._websocket.close(_UNREADABLE, "not understood")
                 return
