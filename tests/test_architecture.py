@@ -23,7 +23,7 @@ LAYERS = (
     ("config", "dsp"),
     ("signals",),
     SIBLINGS,
-    ("plot",),
+    ("plot", "web"),
     ("learn",),
     ("bench",),
     ("doctor",),
@@ -45,6 +45,9 @@ HEAVY = (
     "zmq",
     "ray",
     "matplotlib",
+    "starlette",
+    "uvicorn",
+    "websockets",
 )
 
 

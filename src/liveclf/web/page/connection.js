@@ -43,7 +43,7 @@ export class Connection {
     socket.onclose = () => {
       this.handlers.link(false);
       setTimeout(() => this.open(), this.waitMs);
-      this.waitMs = Math.min(2 * this.waitMs, 10_000);
+      this.waitMs = Math.min(2 * this.waitMs, 4000);
     };
     this.socket = socket;
   }
