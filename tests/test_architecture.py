@@ -18,7 +18,7 @@ SIBLINGS = ("sources", "live", "model", "sinks")
 # never import each other.
 LAYERS = (
     ("errors",),
-    ("emissions", "records"),
+    ("addresses", "emissions", "records"),
     ("protocols",),
     ("config", "dsp"),
     ("signals",),
@@ -44,6 +44,7 @@ HEAVY = (
     "torch",
     "zmq",
     "ray",
+    "paho",
     "matplotlib",
     "starlette",
     "uvicorn",

@@ -22,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from liveclf.cli import main as liveclf
 from liveclf.model.bundle import load_bundle
@@ -35,7 +36,7 @@ class Outcome:
     """What became of one file."""
 
     row: dict[str, str]
-    emissions: list[dict]
+    emissions: list[dict[str, Any]]
 
     @property
     def said(self) -> str:
@@ -67,11 +68,12 @@ def label(row: dict[str, str], folder: Path, more: Sequence[str]) -> Outcome:
     return Outcome(row, list(last.values()))
 
 
-def describe(one: dict) -> str:
+def describe(one: dict[str, Any]) -> str:
     """Write an emission on one line."""
     where = "" if one["offset_hz"] is None else f"{one['offset_hz'] / 1e3:+.1f} kHz "
     wide = "" if one["bandwidth_hz"] is None else f"{one['bandwidth_hz'] / 1e3:.1f} kHz wide "
-    long = f"{one['n_samples']:,} samples" if one["duration_s"] is None else f"{one['duration_s'] * 1e3:.0f} ms"
+    duration_s = one["duration_s"]
+    long = f"{one['n_samples']:,} samples" if duration_s is None else f"{duration_s * 1e3:.0f} ms"
     return (
         f"{where}{wide}{long} {one['snr_db']:.0f} dB: {one['label']} ({one['probability']:.2f}), "
         f"{one['family']} ({one['family_probability']:.2f}), {one['n_windows']} windows"
@@ -119,8 +121,10 @@ def tell(by_signal: dict[tuple[str, str], list[bool]]) -> None:
     for family in sorted({family for family, _ in right}):
         of_it = {signal: ok for (f, signal), ok in right.items() if f == family}
         wrong = ", ".join(sorted(signal for signal, ok in of_it.items() if not ok))
-        print(f"{family:6} {sum(of_it.values())} of {len(of_it)} signals{': not ' if wrong else ''}{wrong}")
-    print(f"all    {sum(right.values())} of {len(right)} signals, {sum(right.values()) / len(right):.1%}")
+        but = f": not {wrong}" if wrong else ""
+        print(f"{family:6} {sum(of_it.values())} of {len(of_it)} signals{but}")
+    n, total = sum(right.values()), len(right)
+    print(f"all    {n} of {total} signals, {n / total:.1%}")
 
 
 if __name__ == "__main__":

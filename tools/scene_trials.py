@@ -3,7 +3,7 @@
     python tools/scene_trials.py [--scenes 20] [--minutes 1] [--only found noise spike load rates]
                                  [--keep DIR] [--json FILE] [flags of liveclf run]
 
-found   strong scenes, 10 to 30 dB in the band, and any, 3 to 30 dB: recall, precision, labels
+found   bursts of 10 to 30 dB in the band, and bursts and steady emissions of 3 to 30 dB
 noise   false emissions a minute on noise of several shapes, with nothing in it
 spike   the same with a constant at 0 Hz and a change of gain in the middle
 load    time of a core over time of signal on a quiet band, without the start
@@ -84,12 +84,19 @@ class Trials:
     def found(self) -> dict[str, Any]:
         """Scenes full of emissions."""
         told = {}
-        for name, snr_db in (("strong", (10.0, 30.0)), ("any", (3.0, 30.0))):
-            usual = SceneSettings(seed=0, duration_s=self.seconds, snr_db=snr_db, short_share=0.1)
+        strong, anything = (10.0, 30.0), (3.0, 30.0)
+        for name, snr_db, steady in (("strong bursts", strong, 0.0), ("anything", anything, 0.2)):
+            usual = SceneSettings(
+                seed=0,
+                duration_s=self.seconds,
+                snr_db=snr_db,
+                short_share=0.1,
+                steady_share=steady,
+            )
             seeds = range(self.seed, self.seed + self.scenes)
-            outcomes = [self._scene(replace(usual, seed=seed)) for seed in seeds]
+            outcomes = [self._scene(name.split()[0], replace(usual, seed=seed)) for seed in seeds]
             score = score_found(outcomes)
-            CONSOLE.rule(f"scenes of {snr_db[0]:g} to {snr_db[1]:g} dB")
+            CONSOLE.rule(f"{name}, {snr_db[0]:g} to {snr_db[1]:g} dB")
             show(score)
             told[name] = asdict(score)
         return told
@@ -123,7 +130,7 @@ class Trials:
         )
         plans = [replace(usual, seed=seed) for seed in range(self.seed, self.seed + self.scenes)]
         by_rate = {
-            rate_hz: [self._scene(settings, Receiver(rate_hz=rate_hz)) for settings in plans]
+            rate_hz: [self._scene("rates", each, Receiver(rate_hz=rate_hz)) for each in plans]
             for rate_hz in RATES_HZ
         }
         CONSOLE.rule("the same emissions at several rates")
@@ -133,21 +140,26 @@ class Trials:
 
     # ------------------------------------------------------------ one scene
 
-    def _scene(self, settings: SceneSettings, receiver: Receiver | None = None) -> Outcome:
-        planned = plan(settings)
+    def _scene(
+        self, trial: str, settings: SceneSettings, receiver: Receiver | None = None
+    ) -> Outcome:
         receiver = receiver or Receiver(rate_hz=RATE_HZ)
-        return self._outcome(planned, settings.duration_s, receiver, settings.seed)
+        name = f"{trial}-{settings.seed}-{receiver.rate_hz / 1e6:g}M"
+        return self._outcome(name, plan(settings), settings.duration_s, receiver, settings.seed)
 
     def _outcome(
-        self, planned: Sequence[Planned], duration_s: float, receiver: Receiver, seed: int
+        self,
+        name: str,
+        planned: Sequence[Planned],
+        duration_s: float,
+        receiver: Receiver,
+        seed: int,
     ) -> Outcome:
         scene = receive(planned, duration_s, receiver, seed)
-        name = f"scene-{seed}-{receiver.rate_hz / 1e6:g}M"
         path = write_scene(scene, self.folder / name)
         found = self._run(path)
         self._done_with(path)
         truths = by_train(scene.truths) if self.trains else scene.truths
-        # As many as are in its own order, so that trials at several rates can be compared.
         return match(truths, found, name=name, rate_hz=scene.rate_hz, n_samples=len(scene.iq))
 
     def _run(self, path: Path) -> tuple[Emission, ...]:
@@ -184,7 +196,9 @@ class Trials:
         for number, shape in enumerate(shapes):
             seeds = [self.seed + number * n_each + k for k in range(n_each)]
             shaped = replace(receiver, noise=shape)
-            outcomes = [self._outcome([], PIECE_S, shaped, seed) for seed in seeds]
+            outcomes = [
+                self._outcome(f"{shape}-{seed}", [], PIECE_S, shaped, seed) for seed in seeds
+            ]
             score = score_found(outcomes)
             a_minute = score.n_found / score.duration_s * 60
             rows.append((shape, f"{score.duration_s:g}", str(score.n_found), f"{a_minute:.1f}"))
@@ -195,7 +209,7 @@ class Trials:
         show_table(TextTable(("noise", "seconds", "false emissions", "a minute"), rows))
         for shape in told:
             for line in told[shape]["false"][:5]:
-                CONSOLE.print(f"{shape}: {line}", markup=False)
+                CONSOLE.print(f"{shape}: {line}", markup=False, soft_wrap=True)
         return told
 
 
@@ -263,7 +277,7 @@ def show(score: FoundScore) -> None:
     for table in found_tables(score):
         show_table(table)
     for line in fault_lines(score):
-        CONSOLE.print(line, markup=False)
+        CONSOLE.print(line, markup=False, soft_wrap=True)
 
 
 def show_table(table: TextTable) -> None:

@@ -274,7 +274,8 @@ class OutputSettings(Section, frozen=True):
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
-    save_unknown: Annotated[str, option("keep the IQ of what is not recognised, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
+    plot: Annotated[str, option("draw a spectrogram of the run with its emissions, as PNG", "--plot", metavar="OUT.png")] = ""
+    save_unknown: Annotated[str, option("keep the IQ of what is not recognised, emissions or windows, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
 
 
@@ -318,16 +319,11 @@ class RunSettings(Section, frozen=True):
     web: WebSettings = WebSettings()
 
     def __post_init__(self) -> None:
-        """Refuse what is of windows of the whole band where none are cut, and the reverse."""
+        """Refuse a page of emissions where none are looked for."""
         if self.web.at and not self.detect.wanted:
             raise ValueError(
                 f"web.at {self.web.at} (--web) shows emissions, and none are looked for"
                 " (--no-detect); leave out one of them"
-            )
-        if self.detect.wanted and self.window.hop is not None:
-            raise ValueError(
-                f"window.hop {self.window.hop} (--hop) cuts windows of the whole band, and emissions"
-                " are looked for (--detect); give --no-detect with it"
             )
 
 
@@ -382,7 +378,6 @@ class BoxSettings(Section, frozen=True):
     output: Annotated[str, option("the picture to write; none: NAME.png in this folder, after the recording", "--output", "-o", metavar="OUT.png")] = ""
     emissions: Annotated[str, option("draw these, as liveclf run -o jsonl:FILE wrote them", "--emissions", metavar="FILE")] = ""
     annotations: Annotated[bool, option("draw what the recording says itself, dashed", "--annotations")] = False
-    detect: Annotated[bool, option("find emissions and draw them, where neither --emissions nor --annotations says which", "--detect")] = True
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
 
 
@@ -391,6 +386,8 @@ class PlotSettings(Section, frozen=True):
 
     source: SourceSettings = SourceSettings()
     boxes: BoxSettings = BoxSettings()
+    detect: DetectSettings = DetectSettings()
+    model: ModelSettings = ModelSettings()
     picture: PictureSettings = PictureSettings()
 
 

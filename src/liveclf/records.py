@@ -317,8 +317,9 @@ class Annotation:
         start_sample: Absolute index of the first sample.
         stop_sample: Absolute index after the last sample.
         label: What it is said to be.
-        lower_hz: Lower edge of its band, None where none is said.
-        upper_hz: Upper edge, likewise.
+        lower_hz: Lower edge of its band, absolute; None where it is said of no band.
+        upper_hz: Upper edge.
+        snr_db: Power over noise power inside the band, None where it is not said.
     """
 
     start_sample: int
@@ -326,6 +327,7 @@ class Annotation:
     label: str
     lower_hz: float | None = None
     upper_hz: float | None = None
+    snr_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from liveclf.model.bundle import DEFAULT, INFO, PACKAGED, fields_sha256
 LIMIT_S = 120
 # Small batches and one thread: what is tested is not the network.
 LIGHT = ("--batch", "8", "--threads", "1")
+# Windows side by side, each with its record: where these are what is tested.
+WHOLE_BAND = (*LIGHT, "--no-detect")
 # As users have it: Python buffers what goes into a pipe.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import LIGHT, bundle_copy, iq_bytes, record, run, sigmf
+from command_line import LIGHT, WHOLE_BAND, bundle_copy, iq_bytes, record, run, sigmf
 
 from liveclf.cli import main
 from liveclf.model.bundle import DEFAULT, INFO, ONNX_FILES
@@ -439,7 +439,7 @@ def test_an_output_is_not_touched_where_the_run_cannot_begin(case, tmp_path, cap
 
 def test_the_checks_of_a_sigmf_recording_can_be_left_out(tmp_path, capfd):
     meta = sigmf(tmp_path, info={"core:sha512": "0" * 128})
-    assert main(["run", str(meta), "--no-checksum", *LIGHT]) == 0
+    assert main(["run", str(meta), "--no-checksum", *WHOLE_BAND]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 9
 
 
@@ -447,7 +447,7 @@ def test_the_checks_of_a_sigmf_recording_can_be_left_out(tmp_path, capfd):
 def test_an_output_that_fails_midway_is_said_and_ends_with_1(tmp_path, capfd):
     path = record(tmp_path / "x.cu8", 20_000)
     arguments = ["-o", "jsonl:/dev/full", "-o", f"csv:{tmp_path / 'x.csv'}"]
-    assert main(["run", str(path), *arguments, *LIGHT]) == 1
+    assert main(["run", str(path), *arguments, *WHOLE_BAND]) == 1
     said = capfd.readouterr().err
     assert "jsonl:/dev/full cannot be written: No space left on device." in " ".join(said.split())
     assert "Traceback" not in said
@@ -481,7 +481,7 @@ def test_a_pipe_that_cannot_be_replayed_is_one_sentence(arguments, data, code, p
 
 def test_a_pipe_that_ends_within_a_sample_is_labelled_up_to_there_and_an_error():
     data = iq_bytes(3000) + b"\x80"
-    done = run("run", "-", "--format", "cu8", "-q", *LIGHT, data=data)
+    done = run("run", "-", "--format", "cu8", "-q", *WHOLE_BAND, data=data)
     assert done.returncode == FAILED
     assert [json.loads(line)["sample"] for line in done.stdout.splitlines()] == [0, 1024]
     assert_one_sentence(done.stderr.decode(), "ended within a sample, 1 bytes of 2")
@@ -489,7 +489,7 @@ def test_a_pipe_that_ends_within_a_sample_is_labelled_up_to_there_and_an_error()
 
 def test_the_same_holds_behind_a_decimator():
     data = iq_bytes(8 * 1024 * 2) + b"\x80"
-    done = run("run", "-", "--format", "cu8", "--decimate", "8", "-q", *LIGHT, data=data)
+    done = run("run", "-", "--format", "cu8", "--decimate", "8", "-q", *WHOLE_BAND, data=data)
     assert done.returncode == FAILED
     assert [json.loads(line)["sample"] for line in done.stdout.splitlines()] == [0, 1024]
 
@@ -533,7 +533,7 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it(command, 
 
 
 def test_the_packaged_bundle_needs_nothing_of_that(tmp_path):
-    arguments = ["run", str(cu8(tmp_path)), "-q", *LIGHT]
+    arguments = ["run", str(cu8(tmp_path)), "-q", *WHOLE_BAND]
     names = ("keras", "tensorflow", "h5py", "onnx", "rtlsdr", "SoapySDR", "zmq")
     done = subprocess.run(
         [sys.executable, "-c", BLOCKED.format(names=names, arguments=arguments)],

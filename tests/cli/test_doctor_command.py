@@ -85,7 +85,7 @@ def settings(measure_s: float = 0.0, device: str = "", bundle: str = "auto") -> 
 def test_every_subject_is_looked_at_and_this_machine_is_measured(no_libraries):
     found = {f.topic: f for f in examination.examine(settings(0.05))}
     assert list(found) == [
-        "program", "packages", "RTL-SDR", "ZeroMQ", "training", "librtlsdr",
+        "program", "packages", "RTL-SDR", "ZeroMQ", "MQTT", "training", "librtlsdr",
         "RTL-SDR plugged in", "USB permissions", "udev rule", "kernel module", "RTL-SDR Blog V4",
         "USB memory", "SoapySDR", "shared memory", "memory", "speed",
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import threading
 from subprocess import PIPE
 
 import pytest
-from command_line import ENVIRONMENT, LIGHT, LIMIT_S, read, record, start
+from command_line import ENVIRONMENT, LIMIT_S, WHOLE_BAND, read, record, start
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 
@@ -30,7 +30,7 @@ def summary_of(said: bytes) -> str:
 )
 def test_a_signal_ends_the_run_with_whole_lines_and_a_summary(number, code, tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 30_000)
-    with start("run", path, "--loop", *LIGHT, stdout=PIPE, stderr=PIPE) as program:
+    with start("run", path, "--loop", *WHOLE_BAND, stdout=PIPE, stderr=PIPE) as program:
         first = [program.stdout.readline() for _ in range(100)]
         program.send_signal(number)
         rest, said = program.stdout.read(), program.stderr.read()
@@ -47,7 +47,7 @@ def test_a_signal_ends_the_run_with_whole_lines_and_a_summary(number, code, tmp_
 
 def test_a_signal_ends_a_run_that_waits_for_a_pipe():
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), PIPE)
-    with start("run", "-", "--format", "cu8", "--rate", "1M", *LIGHT, **pipes) as program:
+    with start("run", "-", "--format", "cu8", "--rate", "1M", *WHOLE_BAND, **pipes) as program:
         program.stdin.write(bytes(range(256)) * 16)
         program.stdin.flush()
         first = program.stdout.readline()
@@ -60,7 +60,7 @@ def test_a_signal_ends_a_run_that_waits_for_a_pipe():
 
 def test_a_signal_ends_a_run_whose_reader_has_stopped_reading(tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 30_000)
-    with start("run", path, "--loop", *LIGHT, stdout=PIPE, stderr=PIPE) as program:
+    with start("run", path, "--loop", *WHOLE_BAND, stdout=PIPE, stderr=PIPE) as program:
         assert program.stdout.readline()
         threading.Event().wait(0.5)  # in which the pipe fills
         program.send_signal(signal.SIGINT)
@@ -72,7 +72,7 @@ def test_a_signal_ends_a_run_whose_reader_has_stopped_reading(tmp_path):
 @pytest.mark.parametrize("output", [[], ["-o", "csv"]], ids=["jsonl", "csv"])
 def test_head_ends_the_run_quietly(output, tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 30_000)
-    with start("run", path, "--loop", *output, *LIGHT, stdout=PIPE, stderr=PIPE) as program:
+    with start("run", path, "--loop", *output, *WHOLE_BAND, stdout=PIPE, stderr=PIPE) as program:
         assert program.stdout.readline()
         program.stdout.close()
         said = program.stderr.read()
@@ -84,7 +84,7 @@ def test_a_reader_that_goes_away_leaves_the_other_output_alone(tmp_path):
     path = record(tmp_path / "x.cu8", 200_000)
     labels = tmp_path / "labels.jsonl"
     outputs = ["-o", "csv", "-o", f"jsonl:{labels}"]
-    with start("run", path, *outputs, *LIGHT, stdout=PIPE, stderr=PIPE) as program:
+    with start("run", path, *outputs, *WHOLE_BAND, stdout=PIPE, stderr=PIPE) as program:
         assert program.stdout.readline()
         program.stdout.close()
         said = program.stderr.read()
@@ -114,7 +114,7 @@ def test_what_cannot_be_printed_is_an_error(arguments):
 
 def test_a_closed_standard_error_spoils_neither_the_records_nor_the_code(tmp_path):
     path = record(tmp_path / "x.cu8", 3000)
-    command = f'exec "{sys.executable}" -m liveclf run "{path}" {" ".join(LIGHT)} 2>&-'
+    command = f'exec "{sys.executable}" -m liveclf run "{path}" {" ".join(WHOLE_BAND)} 2>&-'
     done = subprocess.run(
         ["sh", "-c", command], stdout=PIPE, env=ENVIRONMENT, timeout=LIMIT_S, check=False
     )
@@ -126,7 +126,7 @@ def test_a_reader_of_standard_error_that_is_gone_does_not_keep_the_run_from_its_
     path = record(tmp_path / "x.cu8", 3000)
     reading, writing = os.pipe()
     os.close(reading)
-    with start("run", path, *LIGHT, stdout=PIPE, stderr=writing) as program:
+    with start("run", path, *WHOLE_BAND, stdout=PIPE, stderr=writing) as program:
         os.close(writing)
         out = program.stdout.read()
     assert program.returncode == 0
@@ -135,7 +135,7 @@ def test_a_reader_of_standard_error_that_is_gone_does_not_keep_the_run_from_its_
 
 def test_a_reader_of_standard_error_may_go_before_the_summary(tmp_path):
     path = record(tmp_path / "x_50k.cu8", 20_000)
-    with start("run", path, "--realtime", "-o", "null", *LIGHT, stderr=PIPE) as program:
+    with start("run", path, "--realtime", "-o", "null", *WHOLE_BAND, stderr=PIPE) as program:
         assert program.stderr.readline()
         program.stderr.close()
         assert program.wait(LIMIT_S) == 0

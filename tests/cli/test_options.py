@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
-from command_line import LIGHT, read, record
+from command_line import WHOLE_BAND, read, record
 
 from liveclf import __version__, cli
 from liveclf.cli import COMMANDS, main
@@ -136,6 +136,7 @@ RUN_FLAGS = [
     *("--dwell", "2s"),
     *("--buffer", "1s"),
     *("--max-retries", "3"),
+    *("--no-detect", "--min-snr", "6", "--gap", "20ms", "--report", "2s"),
     "--hop",
     "256",
     "-m",
@@ -225,7 +226,7 @@ def test_every_flag_of_training_is_shown_and_read_back(shown, tmp_path):
 def test_flags_go_over_the_file_and_the_file_over_the_defaults(shown, tmp_path):
     file = tmp_path / "c.toml"
     file.write_text("[source]\nloop = true\nrealtime = true\ndecimate = 4\n[window]\nhop = 256\n")
-    text = shown("run", "--config", file, "--decimate", "8", "--no-loop")
+    text = shown("run", "--config", file, "--decimate", "8", "--no-loop", "--no-detect")
     assert "decimate = 8\n" in text
     assert "loop = false\n" in text
     assert "realtime = true\n" in text
@@ -237,9 +238,9 @@ def test_a_configuration_is_what_runs(tmp_path, capfd):
     path = record(tmp_path / "x.cu8", 5000)
     file = tmp_path / "c.toml"
     file.write_text(f'[source]\npath = "{path}"\nrate_hz = "1M"\n[window]\nhop = 2000\n')
-    assert main(["run", "--config", str(file), "-q", *LIGHT]) == 0
+    assert main(["run", "--config", str(file), "-q", *WHOLE_BAND]) == 0
     assert [r["sample"] for r in read(capfd.readouterr().out)] == [0, 2000]
-    assert main(["run", "--config", str(file), "-q", "--hop", "500", *LIGHT]) == 0
+    assert main(["run", "--config", str(file), "-q", "--hop", "500", *WHOLE_BAND]) == 0
     assert [r["elapsed_s"] for r in read(capfd.readouterr().out)] == [k * 5e-4 for k in range(8)]
 
 

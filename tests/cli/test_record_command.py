@@ -14,7 +14,7 @@ from subprocess import PIPE
 from typing import Any
 
 import pytest
-from command_line import LIGHT, LIMIT_S, iq_bytes, read, record, run, sigmf, start
+from command_line import LIMIT_S, WHOLE_BAND, iq_bytes, read, record, run, sigmf, start
 
 from liveclf.cli import main
 from liveclf.config import SourceSettings
@@ -75,7 +75,7 @@ def test_gaps_retunes_and_labels_of_a_recording_are_those_of_its_copy(tmp_path, 
     ]  # fmt: skip
     assert copy["captures"][2]["core:datetime"] == "2026-01-31T12:00:00.009000Z"
     assert copy["annotations"] == annotations
-    before, after = (read(run("run", p, "-q", *LIGHT).stdout) for p in (path, out))
+    before, after = (read(run("run", p, "-q", *WHOLE_BAND).stdout) for p in (path, out))
     apart = {"latency_s": 0, "source": ""}
     assert [r | apart for r in after] == [r | apart for r in before]
 

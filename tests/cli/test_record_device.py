@@ -136,7 +136,16 @@ def test_ctrl_c_ends_a_recording_of_a_radio_within_seconds(program, tmp_path):
 
 def test_what_a_radio_sends_and_nobody_knows_is_kept_where_it_was(program, tmp_path):
     folder = tmp_path / "unknown"
-    flags = ("--save-unknown", folder, "--min-probability", "1", "--max-late", "60s", "-q")
+    flags = (
+        "--save-unknown",
+        folder,
+        "--min-probability",
+        "1",
+        "--max-late",
+        "60s",
+        "-q",
+        "--no-detect",
+    )
     words = command(program, "run", "--device", "fake", "-n", 200_000, "-o", "jsonl", *flags)
     done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, done.stderr

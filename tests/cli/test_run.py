@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import (
-    LIGHT,
+    WHOLE_BAND,
     bundle_copy,
     iq_bytes,
     noise_and_tone,
@@ -35,7 +35,7 @@ class Labels:
         self.said = ""
 
     def text(self, *arguments: object) -> str:
-        assert main(["run", *map(str, arguments), *LIGHT]) == 0
+        assert main(["run", *map(str, arguments), *WHOLE_BAND]) == 0
         out, self.said = self._capfd.readouterr()
         return out
 
@@ -57,7 +57,7 @@ def starts(records: list[dict]) -> list[int]:
 
 def test_a_recording_gives_json_lines_on_a_pipe_and_a_summary_beside_it(tmp_path):
     path = record(tmp_path / "g001_433.92M_250k.cu8", 5000)
-    done = run("run", path, *LIGHT)
+    done = run("run", path, *WHOLE_BAND)
     assert done.returncode == 0
     records = read(done.stdout)
     assert starts(records) == [0, 1024, 2048, 3072]
@@ -71,14 +71,14 @@ def test_a_recording_gives_json_lines_on_a_pipe_and_a_summary_beside_it(tmp_path
 
 def test_samples_come_from_standard_input():
     data = iq_bytes(5000, "cs16")
-    done = run("run", "-", "--format", "cs16", "--rate", "1M", *LIGHT, data=data)
+    done = run("run", "-", "--format", "cs16", "--rate", "1M", *WHOLE_BAND, data=data)
     assert done.returncode == 0
     assert starts(read(done.stdout)) == [0, 1024, 2048, 3072]
 
 
 def test_the_first_label_of_a_pipe_does_not_wait_for_its_end():
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), PIPE)
-    with start("run", "-", "--format", "cu8", "--rate", "1M", *LIGHT, **pipes) as program:
+    with start("run", "-", "--format", "cu8", "--rate", "1M", *WHOLE_BAND, **pipes) as program:
         program.stdin.write(iq_bytes(2048))
         program.stdin.flush()
         first = program.stdout.readline()  # while the pipe stays open
@@ -190,7 +190,7 @@ def test_flags_go_over_the_name(labels, tmp_path):
 def test_realtime_takes_as_long_as_the_recording(tmp_path, capfd):
     path = record(tmp_path / "x.cu8", 30_000)
     began_s = time.monotonic()
-    assert main(["run", str(path), "--rate", "50k", "--realtime", "-q", *LIGHT]) == 0
+    assert main(["run", str(path), "--rate", "50k", "--realtime", "-q", *WHOLE_BAND]) == 0
     took_s = time.monotonic() - began_s
     records = read(capfd.readouterr().out)
     assert len(records) == windows_in(30_000)

@@ -30,7 +30,7 @@ if __name__ == "__main__":
 
 # On a busy machine nothing is to be late: what is lost and when is the question here.
 PATIENT = ("--when-slow", "drop-oldest", "--max-late", "60s", "--buffer", "20s")
-RUN = ("run", "--device", "fake", "--rate", "250k", *PATIENT)
+RUN = ("run", "--device", "fake", "--rate", "250k", "--no-detect", *PATIENT)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,16 @@ def test_what_does_not_open_is_one_sentence_and_an_exit_code(
 
 
 def test_a_radio_does_not_wait(program: Path) -> None:
-    command = [sys.executable, program, "run", "--device", "fake", "--when-slow", "block"]
+    command = [
+        sys.executable,
+        program,
+        "run",
+        "--device",
+        "fake",
+        "--no-detect",
+        "--when-slow",
+        "block",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "--when-slow block conflicts with fake radio 7, which does not wait" in done.stderr

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import LIGHT, LIMIT_S, iq_bytes, read, record, run
+from command_line import LIMIT_S, WHOLE_BAND, iq_bytes, read, record, run
 
 from liveclf.cli import main
 
@@ -42,12 +42,12 @@ def starts(records: list[dict], stream: int) -> list[int]:
 def test_records_of_three_files_are_those_of_each_alone(tmp_path):
     lengths = {"a_433M_250k.cu8": 5000, "b_100M_1000k.cs16": 60_000, "c_1000k.cu8": 1023}
     paths = [record(tmp_path / name, n, seed=n) for name, n in lengths.items()]
-    done = run("run", paths[0], *LIGHT, "-o", "jsonl", *paths[1:])
+    done = run("run", paths[0], *WHOLE_BAND, "-o", "jsonl", *paths[1:])
     assert done.returncode == 0, done.stderr
     records = read(done.stdout)
     said = done.stderr.decode()
     for k, path in enumerate(paths):
-        alone = read(run("run", path, *LIGHT).stdout)
+        alone = read(run("run", path, *WHOLE_BAND).stdout)
         mine = [r for r in records if r["stream"] == k]
         assert {r["source"] for r in mine} <= {path.name}
         others = {"latency_s": 0, "stream": 0}
@@ -59,7 +59,7 @@ def test_records_of_three_files_are_those_of_each_alone(tmp_path):
 def test_a_stream_that_breaks_is_named_and_the_others_are_read_to_their_ends(tmp_path):
     path = record(tmp_path / "x.cu8", 200_000)
     data = iq_bytes(5000)[:-1]  # ends within a sample
-    flags = ("--format", "cu8", "--rate", "1M", *LIGHT)
+    flags = ("--format", "cu8", "--rate", "1M", *WHOLE_BAND)
     done = run("run", "-", path, *flags, data=data)
     assert done.returncode == 1
     records = read(done.stdout)
@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_one_sentence(
 
 def test_two_radios_and_a_file_share_an_engine(program, tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 50_000)
-    flags = ["--device", "fake:0", "--device", "fake:1", "--gain", "3", "-n", "100000", *LIGHT]
+    flags = ["--device", "fake:0", "--device", "fake:1", "--gain", "3", "-n", "100000", *WHOLE_BAND]
     done = subprocess.run(
         [*program, str(path), *flags],
         capture_output=True, timeout=LIMIT_S, check=False,
@@ -117,7 +117,7 @@ def test_a_radio_that_goes_for_good_leaves_the_others(program, tmp_path):
         'radio.options = ["n=50000", "then=raise"]\n[[streams]]\nradio.device = "fake:1"\n'
     )
     done = subprocess.run(
-        [*program, "--config", str(file), "-n", "200000", *LIGHT, "-o", "jsonl"],
+        [*program, "--config", str(file), "-n", "200000", *WHOLE_BAND, "-o", "jsonl"],
         capture_output=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
@@ -128,7 +128,7 @@ def test_a_radio_that_goes_for_good_leaves_the_others(program, tmp_path):
 
 
 def test_a_signal_ends_all_streams(program):
-    command = [*program, "--device", "fake:0", "--device", "fake:1", "-o", "jsonl", *LIGHT]
+    command = [*program, "--device", "fake:0", "--device", "fake:1", "-o", "jsonl", *WHOLE_BAND]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         seen: set[int] = set()

@@ -8,7 +8,7 @@ from subprocess import PIPE
 
 import numpy as np
 import pytest
-from command_line import LIGHT, LIMIT_S, read, record, run, start
+from command_line import LIMIT_S, WHOLE_BAND, read, record, run, start
 
 from liveclf.cli import main
 from liveclf.config import SourceSettings
@@ -20,7 +20,7 @@ ALL_UNKNOWN = ("--min-probability", "1")
 def test_what_is_unknown_is_kept_and_nothing_else(tmp_path, capfd):
     path = record(tmp_path / "x_433.92M_1000k.cu8", 50_000)
     folder = tmp_path / "unknown"
-    flags = ("--save-unknown", folder, *ALL_UNKNOWN, *LIGHT)
+    flags = ("--save-unknown", folder, *ALL_UNKNOWN, *WHOLE_BAND)
     assert main(["run", *map(str, (path, *flags))]) == 0
     out, said = capfd.readouterr()
     unknown = [r["sample"] for r in read(out) if r["label"] == "unknown"]
@@ -42,7 +42,7 @@ def test_a_limit_is_kept_and_said(tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 200_000)
     folder = tmp_path / "unknown"
     flags = ("--save-unknown", folder, "--save-unknown-max", "20k", *ALL_UNKNOWN)
-    done = run("run", path, *flags, *LIGHT)
+    done = run("run", path, *flags, *WHOLE_BAND)
     assert done.returncode == 0
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 20_000
     assert b"(--save-unknown-max)" in done.stderr
@@ -52,7 +52,7 @@ def test_a_limit_is_kept_and_said(tmp_path):
 def test_nothing_is_kept_where_everything_is_known(tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 5000)
     folder = tmp_path / "unknown"
-    done = run("run", path, "--save-unknown", folder, "--min-probability", "0", *LIGHT)
+    done = run("run", path, "--save-unknown", folder, "--min-probability", "0", *WHOLE_BAND)
     assert done.returncode == 0
     assert list(folder.iterdir()) == []
 
@@ -61,7 +61,7 @@ def test_a_folder_that_cannot_be_is_said_before_an_output_is_touched(tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 5000)
     (tmp_path / "labels.jsonl").write_text("precious")
     flags = ("--save-unknown", path, "-o", f"jsonl:{tmp_path / 'labels.jsonl'}")
-    done = run("run", path, *flags, *LIGHT)
+    done = run("run", path, *flags, *WHOLE_BAND)
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
     assert (tmp_path / "labels.jsonl").read_text() == "precious"
@@ -72,7 +72,7 @@ def test_ctrl_c_ends_the_recordings_too(tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 30_000)
     folder = tmp_path / "unknown"
     flags = ("--loop", "--realtime", "--save-unknown", folder, *ALL_UNKNOWN)
-    with start("run", path, *flags, *LIGHT, stdout=PIPE, stderr=PIPE) as program:
+    with start("run", path, *flags, *WHOLE_BAND, stdout=PIPE, stderr=PIPE) as program:
         for _ in range(60):
             assert program.stdout.readline()
         program.send_signal(signal.SIGINT)
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_the_recordings_too(tmp_path):
 def test_head_ends_a_run_that_keeps_what_is_unknown(tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 30_000)
     flags = ("--loop", "--save-unknown", tmp_path / "unknown", "--save-unknown-max", "1M")
-    with start("run", path, *flags, *LIGHT, stdout=PIPE, stderr=PIPE) as program:
+    with start("run", path, *flags, *WHOLE_BAND, stdout=PIPE, stderr=PIPE) as program:
         assert program.stdout.readline()
         program.stdout.close()
         program.stderr.read()

@@ -26,7 +26,7 @@ def test_what_is_optional_and_not_installed_is_skipped():
     states = {f.topic: f.state for f in packages.check_packages(version_of)}
     assert states == {
         "program": "ok", "packages": "ok",
-        "RTL-SDR": "skipped", "ZeroMQ": "skipped", "training": "skipped",
+        "RTL-SDR": "skipped", "ZeroMQ": "skipped", "MQTT": "skipped", "training": "skipped",
     }  # fmt: skip
 
 

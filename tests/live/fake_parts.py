@@ -24,6 +24,7 @@ def make_windows(n: int, start: int = 0, received_s: float = 0.0, **columns: Any
     x[:, 0, 0] = start + np.arange(n)
     values: dict[str, Any] = {
         "stream_id": 0,
+        "emission_id": -1,
         "start_sample": WINDOW * (start + np.arange(n, dtype=np.int64)),
         "gap_before": 0,
         "power_dbfs": np.full(n, -30, np.float32),

@@ -54,8 +54,8 @@ def summary(stats: Stats, framer: Framer | None = None, wall_s: float = 2.0) -> 
 
 def test_labels_and_families_are_counted_the_most_frequent_first():
     stats = Stats(FAMILY_OF)
-    stats.count_detections(detections(4, label=[2, 2, 0, -1], family=[1, 1, 0, -1]))
-    stats.count_detections(detections(3, label=[2, -1, 3], family=[1, 0, 2]))
+    stats.count(detections(4, label=[2, 2, 0, -1], family=[1, 1, 0, -1]))
+    stats.count(detections(3, label=[2, -1, 3], family=[1, 0, 2]))
     figures = summary(stats)
     assert figures["labels"] == {"2FSK": 3, "unknown": 2, "BPSK": 1, "noise": 1}
     assert list(figures["labels"])[:2] == ["2FSK", "unknown"]
@@ -72,7 +72,7 @@ def test_windows_are_classified_skipped_or_unclassified():
         for _ in framer.push(block):
             pass
     framer.flush()
-    stats.count_detections(detections(5))
+    stats.count(detections(5))
     figures = summary(stats, framer)
     assert figures["windows"] == 200 // WINDOW
     assert figures["skipped"] == {"non-finite": 1, "zero power": 1, "late": 0, "stride": 0}
@@ -127,7 +127,7 @@ def test_coverage_is_of_all_the_signal_that_arrived():
         stats.count_block(block)
         for _ in framer.push(block):
             pass
-    stats.count_detections(detections(15))
+    stats.count(detections(15))
     assert summary(stats, framer)["coverage"] == pytest.approx(15 / 40)
 
 
@@ -145,7 +145,7 @@ def test_percentiles_are_within_3_percent(seed, scale):
     latency_s = scale * np.random.default_rng(seed).lognormal(0, 1, 5000)
     stats = Stats(FAMILY_OF)
     for part in np.split(latency_s, 10):
-        stats.count_detections(detections(500, latency_s=part))
+        stats.count(detections(500, latency_s=part))
     for percent in (1, 50, 90, 99):
         expected_ms = 1e3 * np.percentile(latency_s, percent, method="inverted_cdf")
         assert stats.latency_ms(percent) == pytest.approx(expected_ms, rel=0.03)
@@ -157,7 +157,7 @@ def test_percentiles_are_within_3_percent(seed, scale):
 @pytest.mark.parametrize("latency_s", [-1.0, 0.0, 1e-9, 1e-6, 0.5, 1e3, 1e9])
 def test_any_latency_has_its_place(latency_s):
     stats = Stats(FAMILY_OF)
-    stats.count_detections(detections(latency_s=latency_s))
+    stats.count(detections(latency_s=latency_s))
     inside = min(max(latency_s, 1e-6), 1e3)
     assert stats.latency_ms(50) == pytest.approx(1e3 * inside, rel=0.03)
 
@@ -165,7 +165,7 @@ def test_any_latency_has_its_place(latency_s):
 def test_agreement_is_counted_where_an_annotation_names_a_class():
     stats = Stats(FAMILY_OF)
     # Annotated: bpsk four times, noise once, and a door bell, which is no class of ours.
-    stats.count_detections(
+    stats.count(
         detections(
             6, truth=[0, 0, 0, 0, 1, 2], label=[0, 1, 2, -1, 3, 0], family=[0, 0, 1, 0, 2, 0]
         )
@@ -175,7 +175,7 @@ def test_agreement_is_counted_where_an_annotation_names_a_class():
 
 def test_without_annotations_there_is_no_agreement():
     stats = Stats(FAMILY_OF)
-    stats.count_detections(detections(3, truth=[-1, 2, 2]))
+    stats.count(detections(3, truth=[-1, 2, 2]))
     assert summary(stats)["agreement"] is None
 
 
@@ -189,7 +189,7 @@ def test_before_the_first_window_there_are_no_figures_to_give():
 def test_the_summary_is_plain_numbers_and_strings():
     stats = Stats(FAMILY_OF)
     stats.count_block(make_blocks(10)[0])
-    stats.count_detections(detections(3, truth=[0, 1, -1]))
+    stats.count(detections(3, truth=[0, 1, -1]))
     figures = summary(stats)
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
@@ -205,6 +205,6 @@ def test_memory_does_not_grow_with_the_run():
     for _ in range(2):
         for _ in range(100):
             labels = rng.integers(-1, 4, 50)
-            stats.count_detections(detections(50, label=labels, latency_s=rng.random(50)))
+            stats.count(detections(50, label=labels, latency_s=rng.random(50)))
         sizes.append(size(stats))
     assert sizes[0] == sizes[1] < 10_000

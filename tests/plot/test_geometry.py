@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import CENTER_HZ, VIEW, emission
 
-from liveclf.plot.geometry import Rect, box_of, mark_of, mark_of_annotation, place_labels
+from liveclf.plot.geometry import Rect, box_of, mark_of, mark_of_annotation
+from liveclf.plot.labels import place_labels
 from liveclf.records import Annotation
 
 AREA = VIEW.area

@@ -201,7 +201,7 @@ def test_a_run_is_drawn_when_it_closes(tmp_path):
     blocks = [block(noise(20_000)), block(noise(20_000), 20_000)]
     assert [passed for each in blocks for passed in plot.push(each)] == blocks
     plot.write(Emissions((emission(state="open"), emission(id=2, sample=99_999))))
-    plot.write(Emissions((emission(),)))
+    plot.write(Emissions((emission(), emission(stream=1))))
     assert not path.exists()
     assert list(plot.flush()) == []
     plot.close({})

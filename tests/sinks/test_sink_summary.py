@@ -71,6 +71,40 @@ def test_windows_that_a_broken_run_left_behind_are_told():
     assert line == "windows  9, 5 classified, 1 skipped (zero power), 3 not classified"
 
 
+EMISSIONS = SUMMARY | {
+    "labelled": "emissions",
+    "emissions": 1500,
+    "left_out": {"too weak": 12, "too many at once": 0},
+    "noise": 3,
+}
+
+
+def test_where_emissions_are_told_they_are_what_is_counted():
+    text = " ".join("\n".join(printed(EMISSIONS)).split())
+    for words in (
+        "emissions 1,500 told, 1,200 unknown, 12 left out (too weak), 3 left out (taken for noise)",
+        "windows 234,375 cut out of them, 230,000 classified, 4,375 skipped (zero power)",
+        "1,000 emissions, label agrees in 92.0%",
+    ):
+        assert words in text
+    assert "too many" not in text
+    assert text.count("unknown") == 1
+    assert "emissions" not in "\n".join(printed(SUMMARY))
+
+
+def test_a_run_that_finds_nothing_says_so():
+    summary = {"labelled": "emissions", "emissions": 0, "windows": 0, "classified": 0}
+    assert printed(summary) == ["emissions  0 told", "windows    0 cut out of them, 0 classified"]
+
+
+def test_each_of_several_streams_says_how_many_emissions():
+    one = EMISSIONS | {"stream": 0, "failure": None}
+    lines = printed({"streams": [one, one | {"stream": 1, "labelled": "windows"}]})
+    text = " ".join(" ".join(lines).split())
+    assert "240,000,000 samples; emissions 1,500 told, 1,200 unknown, 12 left out" in text
+    assert "1 demo_433.92M.cu8: 240,000,000 samples; windows 234,375, 230,000" in text
+
+
 def test_labels_are_ranked_and_the_rare_ones_summed():
     lines = printed(SUMMARY)
     first = next(i for i, line in enumerate(lines) if line.startswith("labels"))
@@ -94,10 +128,11 @@ def test_outputs_say_what_became_of_them():
     ]
 
 
-@pytest.mark.parametrize("key", list(SUMMARY))
+@pytest.mark.parametrize("key", list(EMISSIONS))
 @pytest.mark.parametrize("missing", [True, False])
-def test_a_figure_that_is_not_known_is_left_out(key, missing):
-    summary = {k: v for k, v in SUMMARY.items() if k != key} if missing else {**SUMMARY, key: None}
+@pytest.mark.parametrize("whole", [SUMMARY, EMISSIONS], ids=["windows", "emissions"])
+def test_a_figure_that_is_not_known_is_left_out(key, missing, whole):
+    summary = {k: v for k, v in whole.items() if k != key} if missing else {**whole, key: None}
     assert "None" not in "\n".join(printed(summary))
 
 

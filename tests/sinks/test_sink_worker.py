@@ -277,3 +277,51 @@ def test_a_listener_gets_everything_and_keeps_no_run_going(make):
     assert out.all_closed
     _, report = out.close({})
     assert (report.name, report.n_written, report.state) == ("listener", 4, "ok")
+
+
+class Away(Recorder):
+    """A sink to somebody who is away: it waits until it is to give up."""
+
+    trouble = "away cannot be reached: nobody is there."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_lost = self.n_attended = 0
+        self.gave_up = threading.Event()
+
+    def write(self, detections) -> None:
+        if not self.gave_up.wait(LIMIT_S):
+            return
+        self.n_lost += len(detections) - 1  # one got through
+
+    def attend(self) -> None:
+        self.n_attended += 1
+
+    def give_up(self) -> None:
+        self.gave_up.set()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_sink_to_somebody_who_is_away_is_told_to_give_up_and_says_what_was_lost(
+    make, is_live, caplog
+):
+    sink = Away()
+    out = FanOut([Worker("away", sink, is_live=is_live)])
+    for _ in range(5):
+        out.write(make(4))
+    (report,) = out.close({"end": 1}, 0.1)
+    assert (report.n_written, report.n_dropped, report.state) == (1, 19, "ok")
+    assert report.message == sink.trouble
+    assert caplog.messages == [f"{sink.trouble} Records not delivered: 19."]
+    assert sink.summary == {"end": 1}  # closed in order
+
+
+def test_a_sink_with_a_connection_is_asked_to_look_after_it_while_nothing_comes():
+    sink = Away()
+    out = FanOut([Worker("away", sink, is_live=True)])
+    give_up_s = time.monotonic() + LIMIT_S
+    while not sink.n_attended:
+        assert time.monotonic() < give_up_s
+        time.sleep(0.01)
+    (report,) = out.close({})
+    assert (report.state, report.n_dropped) == ("ok", 0)

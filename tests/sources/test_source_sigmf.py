@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from replaying import joined, opened, replay
 
+from liveclf.dsp.decimate import Decimator
 from liveclf.errors import SourceError
 from liveclf.records import Annotation
 
@@ -477,3 +478,31 @@ def test_a_rate_that_is_not_known_stays_unknown(tmp_path):
 def test_a_full_scale_that_our_own_recordings_tell_is_used_if_it_is_one(tmp_path, scale, expected):
     (first, *_) = replay(write(tmp_path, meta(**scale)))
     assert (first.format.offset, first.format.full_scale) == expected
+
+
+# -- the band of an annotation -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, (None, None, None)),
+        (
+            {"core:freq_lower_edge": 1e6, "core:freq_upper_edge": 2e6, "liveclf:snr_db": 7},
+            (1e6, 2e6, 7.0),
+        ),
+        ({"core:freq_lower_edge": 2e6, "core:freq_upper_edge": 1e6}, (None, None, None)),
+        ({"core:freq_upper_edge": 1e6}, (None, None, None)),  # edges come in pairs
+        ({"liveclf:snr_db": "loud"}, (None, None, None)),
+    ],
+)
+def test_an_annotation_may_say_where_in_the_band(tmp_path, fields, expected):
+    file = by_the_package(tmp_path, np.zeros((1000, 2), "u1"), "cu8")
+    file.tofile(tmp_path / "rec.sigmf-meta", overwrite=True)
+    meta = json.loads((tmp_path / "rec.sigmf-meta").read_text())
+    meta["annotations"][0] |= fields
+    (tmp_path / "rec.sigmf-meta").write_text(json.dumps(meta))
+    source = opened(tmp_path / "rec.sigmf-meta")
+    for info in (source.info, Decimator(2).describe(source.info)):
+        (a,) = info.annotations
+        assert (a.lower_hz, a.upper_hz, a.snr_db) == expected

@@ -45,6 +45,7 @@ class AnnotatedRecording:
         *,
         only: Collection[str] | None,
         ignore_unknown: bool,
+        whole_band: bool = False,
     ) -> None:
         """Open it.
 
@@ -53,6 +54,7 @@ class AnnotatedRecording:
             network: Whose classes and families the labels are compared with, in any case.
             only: Take windows of these classes alone; None for all.
             ignore_unknown: Take also what the network does not know.
+            whole_band: Take no windows for what is annotated in a part of the band.
 
         Raises:
             SourceError: It cannot be read.
@@ -78,6 +80,8 @@ class AnnotatedRecording:
         if not ignore_unknown:
             check_known(wanted, self.name, network)
         self._wanted = np.array([name in wanted for name in self.classes], bool)
+        if whole_band:
+            annotations = [a for a in annotations if not _is_of_a_part(a, info.sample_rate_hz)]
         self._truth = _TruthTable(annotations, self.classes, set(known))
         self._y: list[NDArray[np.int64]] = []
 
@@ -94,6 +98,12 @@ class AnnotatedRecording:
             taken[taken] = self._wanted[y[taken]]
             if taken.any():
                 yield windows.x[taken]
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether any was yielded so far."""
+        y = self._all()
+        return bool(self._wanted[y[y >= 0]].any())
 
     def labels(self) -> NDArray[np.int64]:
         """Return what the windows yielded so far are, as index into `classes`.
@@ -162,9 +172,17 @@ class _TruthTable:
         return np.where(by_known == _NOWHERE, self._agreed(inside), by_known)
 
     def _agreed(self, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
-        lowest = np.where(inside, self._name, np.iinfo(np.int64).max).min(axis=1)
-        highest = np.where(inside, self._name, _NOWHERE).max(axis=1)
+        most = np.iinfo(np.int64).max
+        lowest = np.where(inside, self._name, most).min(axis=1, initial=most)
+        highest = np.where(inside, self._name, _NOWHERE).max(axis=1, initial=_NOWHERE)
         return np.where((highest < 0) | (lowest == highest), highest, _AMBIGUOUS)
+
+
+def _is_of_a_part(annotation: Annotation, rate_hz: float) -> bool:
+    """Tell whether an annotation is of less than half the band, so not of a window of all of it."""
+    if annotation.lower_hz is None or annotation.upper_hz is None:
+        return False
+    return annotation.upper_hz - annotation.lower_hz < rate_hz / 2
 
 
 def is_recording(path: Path) -> bool:

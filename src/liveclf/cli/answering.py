@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from liveclf.cli.annotated import AnnotatedRecording, is_recording
+from liveclf.cli.finding import outcome_of
 from liveclf.config import RunSettings
 from liveclf.learn.datasets import Dataset, Rows, open_dataset
 from liveclf.learn.evaluate import predict_stream
+from liveclf.learn.matching import Outcome
 from liveclf.learn.split import read_split
 from liveclf.learn.verdicts import Answers, Network, rows_to_score
 from liveclf.protocols import Engine
@@ -24,8 +26,8 @@ from liveclf.protocols import Engine
 # Called with a name and the number of windows, None if not known; returns what is called
 # with the number of windows done.
 Begin = Callable[[str, int | None], Callable[[int], Any]]
-# Answers, and sentences on what was answered to.
-Answered = tuple[Answers, list[str]]
+# Answers, None where there was nothing to answer to, and sentences on that.
+Answered = tuple[Answers | None, list[str]]
 
 _READ_WINDOWS = 2048
 
@@ -40,6 +42,7 @@ class Choice:
         part: Which part of the split.
         only: The true classes to take; None for all.
         ignore_unknown: Take also what the network does not know.
+        finds: Look for the emissions of recordings, too.
     """
 
     class_file: Path | None
@@ -47,6 +50,7 @@ class Choice:
     part: str
     only: tuple[str, ...] | None
     ignore_unknown: bool
+    finds: bool
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Work:
         network: What is measured.
         trained_on: Fingerprint of the data set that it was trained on; empty if not known.
         begin: Shows how far it has come with a file.
+        outcomes: What was found in each recording so far.
     """
 
     choice: Choice
@@ -68,6 +73,7 @@ class Work:
     network: Network
     trained_on: str
     begin: Begin
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def answer(self, path: Path) -> Answered:
         """Put a file before the network.
@@ -79,14 +85,20 @@ class Work:
 
     def _recording(self, path: Path) -> Answered:
         source = structs.replace(self.settings.source, path=str(path))
+        settings = structs.replace(self.settings, source=source)
         recording = AnnotatedRecording(
-            structs.replace(self.settings, source=source),
+            settings,
             self.network,
             only=self.choice.only,
             ignore_unknown=self.choice.ignore_unknown,
+            whole_band=self.choice.finds,
         )
         done = self.begin(recording.name, None)
         logits = predict_stream(self.engine, recording.windows(), done)
+        if self.choice.finds:
+            self.outcomes.append(outcome_of(settings, self.network))
+            if not recording.has_windows:
+                return None, [f"Of {recording.name} the emissions alone were measured."]
         y = recording.labels()
         snr_db = np.full(len(y), np.nan, np.float32)
         answers = Answers(recording.name, logits, y, snr_db, recording.classes)

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveclf.cli.messages import say
-from liveclf.config import ModelSettings, RunSettings, SourceSettings, WindowSettings, load
+from liveclf.config import (
+    DetectSettings,
+    ModelSettings,
+    RunSettings,
+    SourceSettings,
+    WindowSettings,
+    load,
+)
 from liveclf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +69,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of recordings: samples from one window to the next; none: the window length",
     )
+    parser.add_argument(
+        "--detect",
+        action=argparse.BooleanOptionalAction,
+        default=DetectSettings().wanted,
+        help="of recordings: also find their emissions, as run does, and compare these with the "
+        "annotations (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write evaluation.json, pictures and report.html"
@@ -71,13 +85,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, and print accuracies."""
     settings = _settings(arguments)
-    import msgspec
-
     from liveclf.cli.answering import Work, progress
-    from liveclf.cli.evaluation_tables import print_evaluation
+    from liveclf.cli.evaluation_tables import print_figures
+    from liveclf.learn.found import score_found
     from liveclf.learn.groups import pooled
     from liveclf.learn.measure import evaluate
-    from liveclf.learn.report import prepare, write_report
+    from liveclf.learn.report import figures, prepare, write_report
     from liveclf.model.bundle import load_bundle
     from liveclf.model.engines import open_engine
 
@@ -91,13 +104,16 @@ def execute(arguments: argparse.Namespace) -> int:
         work = Work(choice, settings, engine, network, bundle.info.data_sha256, begin)
         parts = [work.answer(path) for path in arguments.data]
     notes = [note for _, told in parts for note in told]
-    evaluation = evaluate(pooled([answers for answers, _ in parts]), network, notes)
+    answered = [answers for answers, _ in parts if answers]
+    evaluation = evaluate(pooled(answered), network, notes) if answered else None
+    # A note is told once: of windows where there are any.
+    emissions = score_found(work.outcomes, () if answered else notes) if work.outcomes else None
     if arguments.json:
-        print(msgspec.json.encode(evaluation).decode())
+        print(figures(evaluation, emissions).decode())
     else:
-        print_evaluation(evaluation)
+        print_figures(evaluation, emissions)
     if arguments.out:
-        say(f"report: {write_report(evaluation, arguments.out)}")
+        say(f"report: {write_report(evaluation, arguments.out, emissions)}")
     return 0
 
 
@@ -122,8 +138,13 @@ def _settings(arguments: argparse.Namespace) -> RunSettings:
         raise UsageError("--split is of one HDF5; give that alone with --data.")
     hop = {} if arguments.hop is None else {"hop": arguments.hop}
     flags = {
-        "model": {"engine": arguments.engine, "precision": arguments.precision},
+        "model": {
+            "bundle": arguments.bundle,
+            "engine": arguments.engine,
+            "precision": arguments.precision,
+        },
         "source": {"decimate": arguments.decimate},
+        "detect": {"wanted": False},  # of the windows
         "window": hop,
     }
     return load(RunSettings, None, flags)
@@ -139,6 +160,7 @@ def _choice(arguments: argparse.Namespace) -> Choice:
         part=arguments.part or TEST,
         only=RADIOML_2018_CLASSES if arguments.radioml else None,
         ignore_unknown=arguments.ignore_unknown,
+        finds=arguments.detect,
     )
 
 

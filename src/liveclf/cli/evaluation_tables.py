@@ -7,11 +7,23 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from liveclf.learn import tables
+from liveclf.learn.found import FoundScore
+from liveclf.learn.found_tables import fault_lines, found_headline, found_remarks, found_tables
 from liveclf.learn.measure import Evaluation
 from liveclf.sinks.terminal import HonestConsole
 
 MOST_NAME_CELLS = 34
 """Up to here a name is not broken into lines, however narrow the terminal."""
+
+
+def print_figures(evaluation: Evaluation | None, emissions: FoundScore | None) -> None:
+    """Print what was measured on windows, and on emissions."""
+    if evaluation:
+        print_evaluation(evaluation)
+    if evaluation and emissions:
+        print()
+    if emissions:
+        print_found(emissions)
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -26,6 +38,20 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for table in (*tables.accuracy(evaluation), *([strangers] if strangers else [])):
         console.print()
         console.print(_table(table))
+
+
+def print_found(score: FoundScore) -> None:
+    """Print what was found of emissions, and what was missed."""
+    console = HonestConsole(highlight=False)
+    console.print(_text(found_headline(score)))
+    for remark in found_remarks(score):
+        console.print(_text(remark))
+    for table in found_tables(score):
+        console.print()
+        console.print(_table(table))
+    console.print()
+    for line in fault_lines(score):
+        console.print(_text(line), soft_wrap=True)
 
 
 def _table(table: tables.TextTable) -> Table:

@@ -12,7 +12,7 @@ from liveclf.cli.messages import say
 from liveclf.cli.options import add_settings, resolve
 from liveclf.cli.run import silent
 from liveclf.cli.stopping import stopped_by_signals
-from liveclf.config import PlotSettings, to_toml
+from liveclf.config import PlotSettings, RunSettings, to_toml
 from liveclf.emissions import Emission
 from liveclf.errors import SourceError, UsageError
 from liveclf.records import StreamInfo
@@ -43,8 +43,15 @@ def found_emissions(settings: PlotSettings) -> list[Emission]:
 
     Returns:
         The last record of each.
+
+    Raises:
+        LiveclfError: It cannot be read to its end.
     """
-    return []
+    from liveclf.cli.finding import find_emissions
+    from liveclf.learn.matching import last_told
+
+    run = RunSettings(source=settings.source, detect=settings.detect, model=settings.model)
+    return list(last_told(find_emissions(run)))
 
 
 def plot(settings: PlotSettings) -> int:
@@ -114,7 +121,7 @@ def _marks(settings: PlotSettings, info: StreamInfo) -> tuple[list[Mark], int]:
     boxes, collection = settings.boxes, Collection()
     if boxes.emissions:
         collection = read_emissions(Path(boxes.emissions).expanduser(), info.name)
-    elif boxes.detect and not boxes.annotations:
+    elif settings.detect.wanted and not boxes.annotations:
         for emission in found_emissions(settings):
             collection.add(emission)
     annotations = info.annotations if boxes.annotations else ()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.messages import say
@@ -20,10 +21,11 @@ from liveclf.cli.streams import (
     open_sources,
     wanted_streams,
 )
-from liveclf.config import RunSettings, to_toml
+from liveclf.config import PictureSettings, RunSettings, to_toml
 from liveclf.dsp.framer import Framer
 from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
 from liveclf.emissions import Emissions
+from liveclf.errors import UsageError
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from liveclf.cli.saving import Saving
     from liveclf.cli.web import Web
     from liveclf.model.bundle import BundleInfo
+    from liveclf.plot.run_plot import RunPlot
     from liveclf.sinks import FanOut, SinkReport
 
 
@@ -49,10 +52,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Classify one stream, or several, and return the exit code."""
     settings = resolve(arguments, RunSettings)
+    _refuse_conflicts(settings)
     if arguments.show_config:
         print(to_toml(settings), end="")
         return 0
     return classify(settings)
+
+
+def _refuse_conflicts(settings: RunSettings) -> None:
+    """Refuse what is of windows of the whole band where none are cut.
+
+    Not before file and flags are merged: one may set the hop and the other --no-detect.
+    """
+    if settings.detect.wanted and settings.window.hop is not None:
+        raise UsageError(
+            f"Configuration: window.hop = {settings.window.hop} (--hop) cuts windows of the whole"
+            " band, and emissions are looked for (--detect); give --no-detect with it."
+        )
 
 
 @dataclass(frozen=True)
@@ -64,20 +80,28 @@ class _Run:
     engine: Engine
     decider: pipeline.Decider[Any]
     output: FanOut
+    labelled: str
     model: str
     began_s: float
     saving: Saving | None
     web: Web | None
+    picture: RunPlot | None
 
     @property
     def beside(self) -> list[Saving | Web]:
         """What listens besides the outputs."""
         return [part for part in (self.saving, self.web) if part]
 
+    @property
+    def told(self) -> pipeline.Output[Any]:
+        """What the loop tells."""
+        return WithPicture(self.output, self.picture) if self.picture else self.output
+
     def figures(self) -> dict[str, Any]:
         """Return every figure of the run so far."""
         about = {"model": self.model, "engine": self.engine.name}
-        return about | figures_of(self.streams, time.monotonic() - self.began_s)
+        wall_s = time.monotonic() - self.began_s
+        return about | figures_of(self.streams, self.labelled, wall_s)
 
     @property
     def strides(self) -> bool:
@@ -118,7 +142,7 @@ def classify(settings: RunSettings) -> int:
     ):
         try:
             pipeline.run(
-                run.streams, run.batcher, run.engine, run.decider, run.output,
+                run.streams, run.batcher, run.engine, run.decider, run.told,
                 max_late_s=float(settings.model.max_late_s),
                 stride=stride,
                 on_block=on_block,
@@ -132,6 +156,9 @@ def classify(settings: RunSettings) -> int:
                 print_summary(figures, _outputs(run, reports))
             for part in run.beside:
                 tell(part.told(reports))
+            if run.picture:
+                run.picture.close(figures)
+                tell(run.picture.told())
         was_stopped = bool(signals)
         if run.web and not was_stopped:
             tell(f"The run has ended; its page stays at {run.web.url} until Ctrl-C.")
@@ -169,14 +196,19 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
     ]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
-    saving = _saving(settings, info)
+    saving = _saving(settings, info, seen[0])
     web = _web(settings, streams, seen, info, engine)
     reports = Emissions if settings.detect.wanted else Detections
+    picture = _picture(settings, seen)
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
+    decider = _decider(settings, info, precision, seen)
     if saving:
+        decider = saving.beside(decider)
         output.add_listener(saving.start(whole))
         streams[0].stages.append(saving.history)
+    if picture:
+        streams[0].stages.append(picture)
     if web:
         output.add_listener(web.start(whole.is_live))
         tell(f"Page: {web.url}")
@@ -184,12 +216,14 @@ def _assemble(settings: RunSettings, tell: Callable[[str], None]) -> _Run:
         streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
         engine=engine,
-        decider=_decider(settings, info, precision, seen),
+        decider=decider,
         output=output,
+        labelled="emissions" if settings.detect.wanted else "windows",
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
         web=web,
+        picture=picture,
     )
 
 
@@ -224,13 +258,50 @@ def _normaliser(engine: Engine) -> Normaliser:
     return NativeWindows(engine.accept) if isinstance(engine, DeviceEngine) else normalised
 
 
-def _saving(settings: RunSettings, info: BundleInfo) -> Saving | None:
-    """Return what keeps unknown windows, if asked for."""
+def _picture(settings: RunSettings, infos: list[StreamInfo]) -> RunPlot | None:
+    """Return what draws the run, if asked for.
+
+    Raises:
+        UsageError: There are several streams, or it cannot be written there.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if not settings.output.plot:
+        return None
+    if len(infos) > 1:
+        raise UsageError(
+            f"--plot {settings.output.plot} draws one stream, and {len(infos)} are given; run each"
+            " with a picture of its own."
+        )
+    from liveclf.plot.run_plot import RunPlot
+
+    return RunPlot(Path(settings.output.plot).expanduser(), infos[0], PictureSettings())
+
+
+class WithPicture:
+    """Tells a picture what outputs are told."""
+
+    def __init__(self, output: FanOut, picture: RunPlot) -> None:
+        self._output, self._picture = output, picture
+
+    @property
+    def all_closed(self) -> bool:
+        """Whether no output takes records any more."""
+        return self._output.all_closed
+
+    def write(self, report: Detections | Emissions) -> None:
+        """Hand over one batch; windows get no box."""
+        self._output.write(report)
+        if isinstance(report, Emissions):
+            self._picture.write(report)
+
+
+def _saving(settings: RunSettings, info: BundleInfo, stream: StreamInfo) -> Saving | None:
+    """Return what keeps the samples of what is unknown, if asked for."""
     if not settings.output.save_unknown:
         return None
     from liveclf.cli.saving import Saving
 
-    return Saving(settings, info.window_samples, info.name)
+    return Saving(settings, info.window_samples, info.name, stream)
 
 
 def _web(
@@ -283,6 +354,7 @@ def _line(figures: dict[str, Any]) -> str:
     p99, coverage = figures["latency_p99_ms"], figures["coverage"]
     parts = [
         f"{figures['samples']:,} samples",
+        _emissions(figures) if figures["labelled"] == "emissions" else "",
         f"{figures['classified']:,} of {figures['windows']:,} windows classified",
         f"{sum(figures['skipped'].values()):,} skipped",
         f"coverage {coverage:.1%}" if coverage is not None else "",
@@ -291,6 +363,12 @@ def _line(figures: dict[str, Any]) -> str:
         f"p99 latency {p99:.1f} ms" if p99 is not None else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _emissions(figures: dict[str, Any]) -> str:
+    told, unknown = figures["emissions"], figures["unknown"]
+    left_out = sum(figures["left_out"].values()) + figures["noise"]
+    return f"{told:,} emissions told, {unknown:,} unknown, {left_out:,} left out"
 
 
 def _lost(figures: dict[str, Any]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from liveclf import __version__
 from liveclf.config import RunSettings
+from liveclf.live.emission_decider import EmissionDecider
 from liveclf.live.history import History
+from liveclf.live.pipeline import Decider
 from liveclf.live.unknown import UnknownSaver
+from liveclf.live.unknown_emissions import Candidates, Remembering, UnknownEmissionSaver
 from liveclf.records import StreamInfo
 from liveclf.sinks import SinkReport
 from liveclf.sinks.worker import Worker
@@ -27,32 +31,50 @@ class Saving:
         history: A stage, behind all others.
     """
 
-    def __init__(self, settings: RunSettings, window_samples: int, model: str) -> None:
+    def __init__(
+        self, settings: RunSettings, window_samples: int, model: str, info: StreamInfo
+    ) -> None:
         """Make the folder.
 
         Args:
-            settings: Which folder, how large, and how windows are cut and batched.
+            settings: Which folder, how large, what is told, and how windows are cut and batched.
             window_samples: Length of a window.
             model: Name of the bundle.
+            info: Of the stream, as the history sees it.
 
         Raises:
             SinkError: The folder cannot be made.
         """
-        step = max(window_samples, settings.window.hop or 0)
-        batches = _QUEUE_BATCHES + _UNDER_WAY_BATCHES
-        self.history = History(batches * settings.model.batch * step + _MOST_BLOCK_SAMPLES)
         output = settings.output
         self._name = f"--save-unknown {output.save_unknown}"
-        self._saver = UnknownSaver(
-            Path(output.save_unknown).expanduser(),
-            self.history,
-            limit_bytes=output.save_unknown_bytes,
-            generator=f"liveclf {__version__}, {model}",
-        )
+        self._candidates: Candidates | None = None
+        self._saver: UnknownSaver | UnknownEmissionSaver
+        folder = Path(output.save_unknown).expanduser()
+        generator = f"liveclf {__version__}, {model}"
+        limit_bytes = output.save_unknown_bytes
+        if settings.detect.wanted:
+            candidates = Candidates(info.sample_rate_hz, float(settings.detect.gap_s))
+            self._candidates, self.history = candidates, candidates.history
+            self._saver = UnknownEmissionSaver(
+                folder, candidates, limit_bytes=limit_bytes, generator=generator
+            )
+        else:
+            step = max(window_samples, settings.window.hop or 0)
+            batches = _QUEUE_BATCHES + _UNDER_WAY_BATCHES
+            self.history = History(batches * settings.model.batch * step + _MOST_BLOCK_SAMPLES)
+            self._saver = UnknownSaver(
+                folder, self.history, limit_bytes=limit_bytes, generator=generator
+            )
 
     def start(self, info: StreamInfo) -> Worker:
         """Start the thread that writes."""
         return Worker(self._name, self._saver, is_live=info.is_live, depth_batches=_QUEUE_BATCHES)
+
+    def beside(self, decider: Decider[Any]) -> Decider[Any]:
+        """Return a decider that also puts aside what may have to be kept."""
+        if self._candidates is not None and isinstance(decider, EmissionDecider):
+            return Remembering(decider, self._candidates)
+        return decider
 
     def told(self, reports: Sequence[SinkReport]) -> str:
         """Say what became of it, after its thread has ended.

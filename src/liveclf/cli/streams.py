@@ -132,11 +132,18 @@ def introduce(infos: Sequence[StreamInfo], model: str, tell: Tell) -> None:
             tell(note)
 
 
-def figures_of(streams: Sequence[Stream], wall_s: float) -> dict[str, Any]:
-    """Return the figures of all streams together, and under "streams" those of each."""
+def figures_of(streams: Sequence[Stream], labelled: str, wall_s: float) -> dict[str, Any]:
+    """Return the figures of all streams together, and under "streams" those of each.
+
+    Args:
+        streams: In the order of their numbers.
+        labelled: What is told of them, "windows" or "emissions".
+        wall_s: How long the run took.
+    """
     each = [
         {
             "stream": number,
+            "labelled": labelled,
             "source": stream.source.info.name,
             "failure": str(stream.failure) if stream.failure else None,
             "when_slow": stream.policy,
@@ -148,4 +155,5 @@ def figures_of(streams: Sequence[Stream], wall_s: float) -> dict[str, Any]:
     cut = Cut.together([stream.framer for stream in streams])
     names = ", ".join(stream.source.info.name for stream in streams)
     policies = ", ".join(dict.fromkeys(stream.policy for stream in streams))
-    return {"source": names, "when_slow": policies} | whole.summary(cut, wall_s) | {"streams": each}
+    about = {"source": names, "when_slow": policies, "labelled": labelled}
+    return about | whole.summary(cut, wall_s) | {"streams": each}

@@ -14,6 +14,7 @@ NEEDED = ("numpy", "scipy", "onnxruntime", "msgspec", "rich", "sigmf", "jsonsche
 OPTIONAL = {
     "pyrtlsdr": ("RTL-SDR", 'pip install "liveclf[rtlsdr]"'),
     "pyzmq": ("ZeroMQ", 'pip install "liveclf[zeromq]"'),
+    "paho-mqtt": ("MQTT", 'pip install "liveclf[mqtt]"'),
     "tensorflow": ("training", 'pip install "liveclf[train]"'),
 }
 

@@ -56,6 +56,7 @@ class FoundScore:
     """What was measured on recordings whose emissions are known.
 
     Attributes:
+        data: What the recordings are called.
         recordings: How many.
         duration_s: Of all of them, NaN if one has no rate.
         n_there: Emissions that were there.
@@ -79,10 +80,12 @@ class FoundScore:
         n_doubles: Found ones of which another is the better match.
         n_nothing_there: Found ones that overlap nothing.
         n_on_artefacts: Found ones on spurs and images, counted neither as right nor as wrong.
-        missed: A line on each that was not found.
-        false: A line on each that was not there.
+        missed: A line on each that was not found, on the first 1000.
+        false: A line on each that was not there, on the first 1000.
+        notes: What the reader of these figures has to know, sentences.
     """
 
+    data: str
     recordings: int
     duration_s: float
     n_there: int
@@ -107,6 +110,7 @@ class FoundScore:
     n_on_artefacts: int
     missed: list[str] = field(default_factory=list)
     false: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -118,11 +122,14 @@ class _Case:
     found: Emission | None
 
 
-def score_found(outcomes: Sequence[Outcome]) -> FoundScore:
+def score_found(outcomes: Sequence[Outcome], notes: Sequence[str] = ()) -> FoundScore:
     """Count over recordings.
 
-    A label counts where the truth is a class that the network knows: one whose truth has no
-    label, or no family, counts for what it has.
+    A true label without a family is none that the network knows, and is not compared.
+
+    Args:
+        outcomes: Of each.
+        notes: What the reader has to know of them.
     """
     cases = [case for outcome in outcomes for case in _cases(outcome)]
     strong = [c for c in cases if c.truth.snr_db >= HIGH_SNR_DB and c.duration_s >= LEAST_S]
@@ -137,6 +144,7 @@ def score_found(outcomes: Sequence[Outcome]) -> FoundScore:
     ]
     snr_known = any(math.isfinite(case.truth.snr_db) for case in cases)
     return FoundScore(
+        data=outcomes[0].name if len(outcomes) == 1 else f"{len(outcomes)} recordings",
         recordings=len(outcomes),
         duration_s=sum(outcome.n_samples / outcome.rate_hz for outcome in outcomes),
         n_there=len(cases),
@@ -163,6 +171,7 @@ def score_found(outcomes: Sequence[Outcome]) -> FoundScore:
         n_on_artefacts=fates[ON_ARTEFACT],
         missed=[line for o in outcomes for line in _missed(o)][:_MOST_LINES],
         false=[line for o in outcomes for line in _false(o)][:_MOST_LINES],
+        notes=list(notes),
     )
 
 
@@ -174,7 +183,7 @@ def _cases(outcome: Outcome) -> Iterator[_Case]:
 
 def _tally(cases: Sequence[_Case]) -> FoundTally:
     pairs = [(case.truth, case.found) for case in cases if case.found]
-    labels = [truth.label == found.label for truth, found in pairs if truth.label]
+    labels = [truth.label == found.label for truth, found in pairs if truth.label and truth.family]
     families = [truth.family == found.family for truth, found in pairs if truth.family]
     return FoundTally(
         n=len(cases),

@@ -60,6 +60,7 @@ def found_remarks(score: FoundScore) -> Iterator[str]:
     )
     if math.isfinite(score.snr_error_db):
         yield f"SNR told less the true one: {score.snr_error_db:+.1f} dB in the mean."
+    yield from score.notes
 
 
 def fault_lines(score: FoundScore) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from string import Template
 
@@ -16,6 +17,8 @@ import msgspec
 
 from liveclf.errors import SinkError
 from liveclf.learn import tables
+from liveclf.learn.found import FoundScore
+from liveclf.learn.found_tables import fault_lines, found_headline, found_remarks, found_tables
 from liveclf.learn.measure import Evaluation
 from liveclf.learn.plots import check_plots, draw
 
@@ -38,8 +41,15 @@ def prepare(folder: Path) -> None:
         raise SinkError(f"Folder {folder} cannot be made: {error.strerror}.") from error
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> Path:
+def write_report(
+    evaluation: Evaluation | None, folder: Path, emissions: FoundScore | None = None
+) -> Path:
     """Write evaluation.json, the pictures and report.html; files of these names are replaced.
+
+    Args:
+        evaluation: Of windows, None where there were none.
+        folder: Where to.
+        emissions: What was found in recordings, None where that was not looked for.
 
     Returns:
         The page.
@@ -48,11 +58,11 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
         MissingExtraError: matplotlib is not installed.
         SinkError: A file cannot be written.
     """
-    pictures = draw(evaluation)
+    pictures = draw(evaluation) if evaluation else {}
     files = {
-        FIGURES: msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n",
+        FIGURES: msgspec.json.format(figures(evaluation, emissions), indent=2) + b"\n",
         **pictures,
-        PAGE: page(evaluation, pictures).encode(),
+        PAGE: page(evaluation, pictures, emissions).encode(),
     }
     for name, content in files.items():
         try:
@@ -62,23 +72,52 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     return folder / PAGE
 
 
-def page(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
+def figures(evaluation: Evaluation | None, emissions: FoundScore | None) -> bytes:
+    """Return the figures as JSON: those of the windows, and below "emissions" those of these."""
+    names = [f.name for f in fields(Evaluation)] if evaluation else []
+    of_windows = {name: getattr(evaluation, name) for name in names}
+    return msgspec.json.encode(of_windows | {"emissions": emissions})
+
+
+def page(
+    evaluation: Evaluation | None,
+    pictures: Mapping[str, bytes],
+    emissions: FoundScore | None = None,
+) -> str:
     """Return the HTML page.
 
     Args:
-        evaluation: What it shows.
+        evaluation: What it shows of windows.
         pictures: PNG files by name, see `plots.draw`.
+        emissions: What it shows of emissions.
     """
-    parts = [
-        *_summary(evaluation),
-        *_accuracy(evaluation, pictures),
-        *_confusion(pictures),
-        *_calibration(evaluation, pictures),
-        *_rejection(evaluation, pictures),
-    ]
-    title = html.escape(f"{evaluation.bundle} on {evaluation.data}")
+    parts = [*_windows(evaluation, pictures)] if evaluation else []
+    parts += _emissions(emissions) if emissions else []
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
+    title = html.escape(_title(evaluation, emissions))
     return template.substitute(title=title, body="\n".join(parts))
+
+
+def _title(evaluation: Evaluation | None, emissions: FoundScore | None) -> str:
+    if evaluation:
+        return f"{evaluation.bundle} on {evaluation.data}"
+    return f"Emissions of {emissions.data}" if emissions else "Nothing"
+
+
+def _windows(evaluation: Evaluation, pictures: Mapping[str, bytes]) -> Iterator[str]:
+    yield from _summary(evaluation)
+    yield from _accuracy(evaluation, pictures)
+    yield from _confusion(pictures)
+    yield from _calibration(evaluation, pictures)
+    yield from _rejection(evaluation, pictures)
+
+
+def _emissions(score: FoundScore) -> Iterator[str]:
+    yield "<h2>Emissions</h2>"
+    yield _paragraph(found_headline(score))
+    yield from map(_paragraph, found_remarks(score))
+    yield from map(_table, found_tables(score))
+    yield from map(_paragraph, fault_lines(score))
 
 
 def _summary(evaluation: Evaluation) -> Iterator[str]:

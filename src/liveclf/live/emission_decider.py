@@ -14,6 +14,8 @@ from liveclf.emissions import Emission, Emissions, Heard
 from liveclf.records import Annotation, FloatArray, StreamInfo, Windows, iso_utc
 
 _NOISE = "noise"
+# What stands so far out of the noise, as a ratio, is none, however much it looks like it.
+_NO_NOISE = 4.0
 # N windows of a signal are worth so many independent ones: N to this power.
 _EVIDENCE = 0.5
 # A label that was told stays until another is so much more probable.
@@ -112,7 +114,7 @@ class EmissionDecider:
             one.is_new = False
             if heard.has_ended:
                 del self._open[key]
-            p = self._probabilities(one)
+            p = self._probabilities(one, heard)
             if self.rules.classes[int(p.argmax())] == _NOISE and one.told_sample is None:
                 noise += [key[0]] * heard.has_ended
             elif heard.has_ended or self._is_due(one, heard):
@@ -125,11 +127,14 @@ class EmissionDecider:
             return True
         return heard.stop_sample - one.told_sample >= self.rules.report_s * heard.sample_rate_hz
 
-    def _probabilities(self, one: _Open) -> NDArray[np.float64]:
+    def _probabilities(self, one: _Open, heard: Heard) -> NDArray[np.float64]:
         """Pool: the mean of the log-probabilities, times what so many windows are worth."""
         if not one.n_answered:
             return np.full(len(one.sums), 1 / len(one.sums))
-        return np.asarray(softmax(one.sums / one.n_answered * one.n_answered**_EVIDENCE))
+        pooled = one.sums / one.n_answered * one.n_answered**_EVIDENCE
+        if heard.snr > _NO_NOISE and _NOISE in self.rules.classes:
+            pooled[self.rules.classes.index(_NOISE)] = -np.inf
+        return np.asarray(softmax(pooled))
 
     def _record(
         self, stream: int, one: _Open, heard: Heard, p: NDArray[np.float64], now_s: float

@@ -25,6 +25,7 @@ from liveclf.dsp.extract import Extractor, Tuning
 from liveclf.dsp.formats import as_complex
 from liveclf.dsp.normalise import unit_power
 from liveclf.dsp.spacing import EvenChoice
+from liveclf.dsp.symbol_rate import SymbolRate, symbol_rate
 from liveclf.emissions import Heard
 from liveclf.records import Block, Windows
 
@@ -54,8 +55,14 @@ class _Cut:
     width: float
     band: tuple[float, float] = (0.0, 0.0)
     n_windows: int = 0
-    n_heard: int = -1
     note: str | None = None
+    symbol_rate: SymbolRate | None = None  # per sample of the stretch
+
+    def learn_symbol_rate(self, y: Complex, rate: float) -> None:
+        """Look for the symbol rate in a piece, and keep the clearest."""
+        found = symbol_rate(y, (self.band[1] - self.band[0]) / rate)
+        if found and (self.symbol_rate is None or found.strength > self.symbol_rate.strength):
+            self.symbol_rate = SymbolRate(found.per_sample * rate, found.strength)
 
 
 class Finder:
@@ -110,7 +117,6 @@ class Finder:
         if self._stretch is not None:
             found = self._stretch.flush()
             yield from self._cut_all(found, is_late=False, share=1.0)
-            self.left_out.update(self._stretch.detector.left_out)
         self._stretch = self._block = None
 
     def heard(self) -> list[Heard]:
@@ -119,6 +125,9 @@ class Finder:
         return heard
 
     def _cut_all(self, found: list[Found], *, is_late: bool, share: float) -> Iterator[Windows]:
+        assert self._stretch is not None
+        self.left_out.update(self._stretch.detector.left_out)
+        self._stretch.detector.left_out.clear()
         for one in found:
             if 10 * math.log10(max(one.snr, 1e-9)) < self._settings.min_snr_db:
                 self.left_out["too weak"] += one.has_ended
@@ -217,7 +226,8 @@ class _Stretch:
         """Choose where an emission is brought to 0 Hz, and at which rate."""
         cut.width = found.high - found.low
         cut.band = low, high = self._band(found)
-        width = high - low
+        # Of AM, the carrier alone may have 99 % of the power: one bin leaves room for the rest.
+        width = max(high - low, 1 / self.resolution.n_bins)
         filling = window / found.active
         rate = min(max(_OVERSAMPLING * width, filling), _MOST_OVERSAMPLING * width, 1.0)
         cut.tuning = self.extractor.tuning((low + high) / 2, rate)
@@ -257,6 +267,7 @@ class _Stretch:
             last = first + whole
         cut.next_sample = last
         y, start = self.extractor.cut(first, last, known, cut.tuning)
+        cut.learn_symbol_rate(y, rate)
         places = _places(y, window)
         views = np.stack([y[k : k + window] for k in places]) if len(places) else nothing[0]
         return views, start + places / rate
@@ -338,7 +349,7 @@ def _heard(found: Found, cut: _Cut, stretch: _Stretch, block: Block) -> Heard:
         high=cut.band[1],
         snr=found.snr,
         power=found.power,
-        symbol_rate=None,
+        symbol_rate=cut.symbol_rate.per_sample if cut.symbol_rate else None,
         n_windows=cut.n_windows,
         note=cut.note,
         sample_rate_hz=block.sample_rate_hz,

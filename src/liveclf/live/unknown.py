@@ -1,18 +1,15 @@
-"""Keeps the IQ of what was not recognised, so that it can be labelled and trained on.
+"""Keeps the IQ of windows that were not recognised, so that it can be labelled and trained on.
 
     loop --Block--> History
     loop --Detections--> [queue] --> UnknownSaver --between--> History, --Block--> SigmfFile
 
 One SigMF recording per stretch of adjacent unknown windows, of the samples as they were cut
-into windows. Nothing is ever removed: when the folder is full no more is kept, counted and
-said, as what was kept first may be what somebody is labelling.
+into windows.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,26 +17,21 @@ from typing import Any
 import numpy as np
 
 from liveclf.dsp.sigmf_terms import stored_format
-from liveclf.errors import SinkError
 from liveclf.live.history import History
 from liveclf.live.sigmf_file import SigmfFile
+from liveclf.live.unknown_folder import UnknownFolder
 from liveclf.records import Block, Detections, FloatArray
 
-_NUMBERED = re.compile(r"g(\d+)_.*\.sigmf-(?:meta|data)")
 _GUESSES = 3
-_METADATA_BYTES = 4096  # room for them, of the recording that is being written
-_log = logging.getLogger(__name__)
 
 
 class UnknownSaver:
     """Writes recordings of unknown windows into a folder; a `Sink`.
 
     Attributes:
-        recordings: Written.
         kept: Windows whose samples were kept.
         not_kept: Unknown windows that were not, by reason: "full" (the folder has reached
             its limit) and "late" (their samples were no longer there).
-        n_bytes: Size of all recordings in the folder.
     """
 
     def __init__(self, folder: Path, history: History, *, limit_bytes: int, generator: str) -> None:
@@ -54,18 +46,9 @@ class UnknownSaver:
         Raises:
             SinkError: There is no such folder and it cannot be made.
         """
-        self._folder, self._history, self._limit_bytes = folder, history, limit_bytes
-        self._about = {"core:description": f"Not recognised by {generator}."}
-        self._generator = generator
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            there = [path for path in folder.iterdir() if _NUMBERED.fullmatch(path.name)]
-            self.n_bytes = sum(path.stat().st_size for path in there)
-        except OSError as error:
-            raise SinkError(f"Folder {folder} cannot be used: {error.strerror}.") from None
-        matches = (_NUMBERED.fullmatch(path.name) for path in there)
-        self._number = max((int(match[1]) for match in matches if match), default=0)
-        self.recordings = self.kept = 0
+        self._folder = UnknownFolder(folder, limit_bytes, "unknown windows", generator)
+        self._history, self._generator = history, generator
+        self.kept = 0
         self.not_kept = {"full": 0, "late": 0}
         self._stretch: _Stretch | None = None
 
@@ -87,17 +70,20 @@ class UnknownSaver:
         """End the recording that is being written."""
         self._end()
 
+    @property
+    def recordings(self) -> int:
+        """Recordings begun."""
+        return self._folder.recordings
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all recordings in the folder."""
+        return self._folder.n_bytes
+
     def report(self) -> str:
         """Say what was kept, and what was not."""
-        parts = [f"{self.kept:,} unknown windows kept in {self.recordings:,} recordings"]
-        if self.not_kept["full"]:
-            parts.append(
-                f"{self.not_kept['full']:,} not kept, as {self._limit_bytes / 1e6:,g} MB are"
-                " reached (--save-unknown-max)"
-            )
-        if self.not_kept["late"]:
-            parts.append(f"{self.not_kept['late']:,} not kept, as the disk was too slow for them")
-        return "; ".join(parts)
+        full, late = self.not_kept["full"], self.not_kept["late"]
+        return self._folder.report(self.kept, full, late, "as the disk was too slow for them")
 
     def _keep(self, found: Detections, rows: range) -> None:
         stretch = self._stretch
@@ -107,7 +93,7 @@ class UnknownSaver:
         n_wanted, n_there = stop - stretch.next_sample, sum(len(block.iq) for block in blocks)
         if n_there < n_wanted:
             self.not_kept["late"] += len(rows)
-        elif self._is_full(blocks):
+        elif not self._folder.has_room(blocks):
             self.not_kept["full"] += len(rows)
         else:
             for block in blocks:
@@ -116,28 +102,12 @@ class UnknownSaver:
             self.kept += len(rows)
         stretch.next_sample = stop
 
-    def _is_full(self, blocks: list[Block]) -> bool:
-        if self.not_kept["full"]:
-            return True
-        sizes = (len(b.iq) * stored_format(b.format).bytes_per_sample for b in blocks)
-        is_full = self.n_bytes + sum(sizes) + _METADATA_BYTES > self._limit_bytes
-        if is_full:
-            _log.warning("%s is full, no more unknown windows are kept.", self._folder)
-        return is_full
-
     def _store(self, stretch: _Stretch, block: Block) -> None:
         if stretch.file is not None and stretch.file.format != stored_format(block.format):
             self._end_file(stretch)
         if stretch.file is None:
-            self._number += 1
-            path = self._folder / f"{_name(self._number, block)}.sigmf-meta"
-            stretch.file = SigmfFile(path, block, self._about)
-            self.recordings += 1
-        n_before = stretch.file.n_bytes
-        try:
-            stretch.file.write(block)
-        finally:
-            self.n_bytes += stretch.file.n_bytes - n_before
+            stretch.file = self._folder.begin(block)
+        self._folder.store(stretch.file, block)
 
     def _end(self) -> None:
         if self._stretch is not None:
@@ -150,9 +120,7 @@ class UnknownSaver:
             return
         first, last = stretch.first_sample, stretch.next_sample
         file.annotate(first, last, generator=self._generator, **stretch.words())
-        file.close()
-        if file.path.exists():
-            self.n_bytes += file.path.stat().st_size
+        self._folder.end(file)
 
 
 class _Stretch:
@@ -226,13 +194,3 @@ def _place(found: Detections, row: int) -> tuple[str, ...]:
         repr(float(column[row]))
         for column in (found.sample_rate_hz, found.center_hz, found.epoch_s)
     )
-
-
-def _name(number: int, block: Block) -> str:
-    """Name a recording as rtl_433 does."""
-    parts = [f"g{number:03}"]
-    if not math.isnan(block.center_hz):
-        parts.append(f"{block.center_hz / 1e6:.10g}M")
-    if block.sample_rate_hz > 0:
-        parts.append(f"{block.sample_rate_hz / 1e3:.10g}k")
-    return "_".join(parts) if len(parts) > 1 else f"{parts[0]}_unknown"

@@ -13,7 +13,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
 
-from liveclf.plot.geometry import Rect, Size
+from liveclf.plot.geometry import Rect
+from liveclf.plot.labels import Size
 from liveclf.plot.look import DPI, PAD_PX, TEXT_POINTS
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,10 @@ from liveclf.dsp.waterfall import NOISE_BANDWIDTH_BINS
 from liveclf.errors import MissingExtraError
 from liveclf.plot import axes as scales
 from liveclf.plot import look
-from liveclf.plot.geometry import Mark, Rect, View, box_of, place_labels
+from liveclf.plot.geometry import Mark, Rect, View, box_of
+from liveclf.plot.head import LONGEST_NAME, draw_head
 from liveclf.plot.image import image_of, limits_of, views_of
+from liveclf.plot.labels import place_labels
 from liveclf.plot.look import color_of, shown
 from liveclf.plot.spectrogram import Cells, Spectrogram
 from liveclf.records import FloatArray
@@ -26,7 +27,6 @@ from liveclf.records import FloatArray
 if TYPE_CHECKING:
     from liveclf.plot.canvas import Canvas
 
-_LONGEST_NAME = 90
 _MOST_LABELS = 400
 _BAR_PX = 14  # width of the colour bar
 _DASHES = (0, (4, 3))
@@ -97,8 +97,8 @@ def draw(
             _boxes(canvas, some, view) for some, view in zip(boxed, views, strict=True)
         )
         found = [mark for some in boxed for mark, _ in some]
-        _head(canvas, spectrogram, name, found)
-        about = {"Software": f"liveclf {__version__}", "Title": shown(name, _LONGEST_NAME)}
+        draw_head(canvas, spectrogram, name, found)
+        about = {"Software": f"liveclf {__version__}", "Title": shown(name, LONGEST_NAME)}
         return Picture(
             png=canvas.png(about),
             n_boxes=len(found),
@@ -174,49 +174,6 @@ def _clock(spectrogram: Spectrogram) -> str:
     """Return what the time axis counts from."""
     moment = scales.moment(spectrogram.epoch_s)
     return f" from {moment}" if moment and not math.isnan(spectrogram.sample_rate_hz) else ""
-
-
-# -- what is above it ----------------------------------------------------------------------
-
-
-def _head(canvas: Canvas, spectrogram: Spectrogram, name: str, marks: Sequence[Mark]) -> None:
-    left, top = look.LEFT_PX, canvas.height
-    title = shown(name, _LONGEST_NAME)
-    canvas.text(left, top - 14, title, fontsize=11, fontweight="bold")
-    canvas.text(left, top - 33, _about(spectrogram), color="#444444")
-    made_by = f"liveclf {__version__}"
-    canvas.text(canvas.width - 8, 12, made_by, color="#888888", fontsize=7, ha="right")
-    x, y = float(left), top - 52.0
-    for family, n in Counter(mark.family for mark in marks).most_common():
-        text = f"{n:,} annotated" if family is None else f"{n:,} {shown(family)}"
-        width = 23 + canvas.size_of(text, look.TEXT_POINTS)[0]
-        if x + width > canvas.width:
-            break
-        canvas.rectangles(
-            [Rect(x + 1, y - 5, x + 17, y + 5)],
-            facecolor=look.RAMP[2],
-            edgecolor=color_of(family),
-            linewidth=1.5,
-            linestyle="-" if family else (0, (2, 1)),
-        )
-        canvas.text(x + 23, y, text)
-        x += width + 14
-
-
-def _about(spectrogram: Spectrogram) -> str:
-    """Return the line under the title."""
-    s = spectrogram
-    centers = sorted({c.center_hz for c in s.tunings if not math.isnan(c.center_hz)})
-    parts = [", ".join(scales.hertz(center) for center in centers)]
-    if math.isnan(s.sample_rate_hz):
-        parts += ["rate unknown", f"{s.n_samples:,} samples"]
-    else:
-        samples = s.stop_sample - (s.start_sample or 0)
-        parts += [f"{scales.si(s.sample_rate_hz)}S/s", scales.span(samples / s.sample_rate_hz)]
-    if s.n_gaps:
-        plural = "s" * (s.n_gaps != 1)
-        parts.append(f"{s.n_gaps:,} gap{plural}, {s.n_lost:,} samples lost (hatched)")
-    return "   ".join(part for part in parts if part)
 
 
 # -- boxes and labels ----------------------------------------------------------------------

@@ -60,13 +60,16 @@ class RunPlot:
         picture: What was drawn, None before.
     """
 
-    def __init__(self, path: Path, info: StreamInfo, settings: PictureSettings) -> None:
+    def __init__(
+        self, path: Path, info: StreamInfo, settings: PictureSettings, stream: int = 0
+    ) -> None:
         """Make sure that a picture can be drawn, and written there.
 
         Args:
             path: The PNG to write; one that is there is replaced.
             info: Of the stream, where it passes.
             settings: Of the picture.
+            stream: Number of the stream in its run; emissions of others are left alone.
 
         Raises:
             UsageError: It cannot be written there.
@@ -74,7 +77,7 @@ class RunPlot:
         """
         check_plots()
         check_target(path, info)
-        self._path, self._info, self._settings = path, info, settings
+        self._path, self._info, self._settings, self._stream = path, info, settings, stream
         self._spectrogram = make_spectrogram(info, settings)
         self._collection = Collection()
         self.picture: Picture | None = None
@@ -90,7 +93,8 @@ class RunPlot:
     def write(self, emissions: Emissions) -> None:
         """Take what is told of emissions."""
         for emission in emissions.rows():
-            self._collection.add(emission)
+            if emission.stream == self._stream:
+                self._collection.add(emission)
 
     def close(self, summary: dict[str, Any]) -> None:
         """Draw the picture and write it; nothing, if too little came for a spectrum.

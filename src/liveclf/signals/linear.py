@@ -16,6 +16,7 @@ from liveclf.signals.constellations import CONSTELLATIONS
 from liveclf.signals.line_codes import line_coded
 
 SLOWEST_SPS = 128.0  # of OOK and FSK: remote controls and telemetry key slowly
+_PULLED_SHARE = 0.3  # of remote controls
 WORK = 2048  # samples made per window; the middle is cut out after the channel
 ComplexArray = NDArray[np.complex64]
 
@@ -96,7 +97,31 @@ def linear(
         out[row] = keyed(
             symbols, length, rolloff, matched=matched, delay=rng.random(), staggered=staggered
         )
+        if remote[row] and rng.random() < _PULLED_SHARE:
+            out[row] *= pulled(rng, np.abs(out[row]) > 0.5 * np.abs(symbols).max())
     return out
+
+
+def pulled(rng: np.random.Generator, is_on: NDArray[np.bool_]) -> ComplexArray:
+    """Return the phasor of a simple transmitter, which begins each pulse off its frequency.
+
+    Keyed oscillators without a crystal, as in cheap remote controls, settle exponentially
+    after every key-on (radio amateurs call it chirp), and drift as they warm up.
+
+    Args:
+        rng: Draws by how much (up to 0.15 cycles per sample), how fast, and the drift.
+        is_on: When it sends, shape (n,).
+
+    Returns:
+        Shape (n,) complex64.
+    """
+    n = len(is_on)
+    samples = np.arange(n)
+    starts = np.where(is_on & ~np.concatenate([[False], is_on[:-1]]), samples, 0)
+    since_on = samples - np.maximum.accumulate(starts)
+    first, settling = rng.uniform(-0.15, 0.15), np.exp(rng.uniform(np.log(10), np.log(1500)))
+    drift = rng.uniform(-0.05, 0.05) / n
+    return phasor(np.cumsum(first * np.exp(-since_on / settling) + drift * samples))
 
 
 def keyed(

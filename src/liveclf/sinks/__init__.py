@@ -2,7 +2,8 @@
 
 To add one: a file with a class that has `write` and `close` (`protocols.Sink`),
 a function here that imports and opens it, and a line in `SINKS`. One that writes
-bytes gets them a place from `_stream`; one that connects does that itself.
+bytes gets them a place from `_stream`; one that connects does that itself, and
+tells what did not arrive (`worker.Remote`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from liveclf.emissions import Emission, Emissions
 from liveclf.errors import UsageError
@@ -22,6 +24,10 @@ from liveclf.protocols import Sink
 from liveclf.records import Detection, Detections, StreamInfo
 from liveclf.sinks.stream import ByteStream, open_file, standard_output
 from liveclf.sinks.worker import REPLAY_WAIT_S, FanOut, SinkReport, Worker
+
+if TYPE_CHECKING:
+    from liveclf.sinks.broker import Broker
+    from liveclf.sinks.zeromq import Endpoint
 
 __all__ = ["SINKS", "FanOut", "OutputSpec", "Reports", "SinkReport", "open_sinks", "parse_outputs"]
 
@@ -75,6 +81,30 @@ def _null(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
     return NullSink()
 
 
+def _endpoint(target: str) -> Endpoint:
+    from liveclf.sinks.zeromq import endpoint_of
+
+    return endpoint_of(target)
+
+
+def _zmq(target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
+    from liveclf.sinks.zeromq import ZeroMqSink
+
+    return ZeroMqSink(_endpoint(target or ""), waits=not info.is_live)
+
+
+def _broker(scheme: str, target: str) -> Broker:
+    from liveclf.sinks.broker import broker_of
+
+    return broker_of(scheme, target)
+
+
+def _mqtt(scheme: str, target: str | None, info: StreamInfo, reports: Reports) -> Sink[Any]:
+    from liveclf.sinks.mqtt import MqttSink
+
+    return MqttSink(_broker(scheme, target or ""))
+
+
 def _stream(kind: str, target: str | None) -> ByteStream:
     """Open the file that is the target, or standard output where there is none."""
     if target is None:
@@ -99,21 +129,37 @@ class SinkKind:
         uses_stdout: Whether it writes to standard output where no target is given; a
             file has else to be given.
         extends: Whether it may be given a file that is read, as it keeps what is there.
+        check: Reads an address, so that a wrong one is told before anything is opened.
+            Raises a UsageError.
     """
 
     open: Callable[[str | None, StreamInfo, Reports], Sink[Any]]
     target: Literal["file", "address"] | None
     uses_stdout: bool
     extends: bool = False
+    check: Callable[[str], object] | None = None
 
 
 SINKS: Mapping[str, SinkKind] = MappingProxyType(
     {
         "csv": SinkKind(_csv, target="file", uses_stdout=True),
         "jsonl": SinkKind(_jsonl, target="file", uses_stdout=True),
+        "mqtt": SinkKind(
+            partial(_mqtt, "mqtt"),
+            target="address",
+            uses_stdout=False,
+            check=partial(_broker, "mqtt"),
+        ),
+        "mqtts": SinkKind(
+            partial(_mqtt, "mqtts"),
+            target="address",
+            uses_stdout=False,
+            check=partial(_broker, "mqtts"),
+        ),
         "null": SinkKind(_null, target=None, uses_stdout=False),
         "sigmf": SinkKind(_sigmf, target="file", uses_stdout=False, extends=True),
         "table": SinkKind(_table, target=None, uses_stdout=True),
+        "zmq": SinkKind(_zmq, target="address", uses_stdout=False, check=_endpoint),
     }
 )
 
@@ -246,6 +292,8 @@ def _parse(text: str) -> OutputSpec:
         raise UsageError(f"--output {text!r} lacks its {takes}, as in {kind}:{takes.upper()}.")
     if is_stdout:
         return OutputSpec(kind, None)
+    if check := SINKS[kind].check:
+        check(target)
     return OutputSpec(kind, target)
 
 

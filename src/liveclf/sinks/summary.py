@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -23,9 +24,12 @@ def print_summary(
     """Print what a run did; a figure that is not given is left out.
 
     Args:
-        summary: The figures: source, model, engine, samples, stream_s, wall_s,
+        summary: The figures: source, model, engine, labelled ("windows", or "emissions" where
+            these are told; none: windows), samples, stream_s, wall_s,
             realtime_factor, windows, classified, unclassified, coverage (share
-            of the signal that arrived), skipped {reason: windows}, samples_lost, lost_by {cause:
+            of the signal that arrived), skipped {reason: windows}, emissions (told to their
+            ends), noise (emissions that the network takes for it), left_out {reason:
+            emissions}, samples_lost, lost_by {cause:
             samples}, samples_lost_estimated, samples_left_out, samples_short, unknown,
             latency_p50_ms, latency_p99_ms, labels {label: windows}, families {family:
             windows}, agreement {annotated, label_right, family_right}, and streams, a list of
@@ -51,12 +55,15 @@ def _figures(summary: Mapping[str, Any], reports: Sequence[SinkReport], console:
         "streams": _streams(summary.get("streams") or []),
         "model": ", ".join(str(summary[k]) for k in ("model", "engine") if summary.get(k)),
         "stream": _stream(summary),
+        "emissions": _emissions(summary),
         "windows": _windows(summary),
         "lost": _lost(summary),
         "latency": _latency(summary),
         "labels": _shares(summary.get("labels") or {}, console.options.ascii_only),
         "families": _inline_shares(summary.get("families") or {}),
-        "annotated": _agreement(summary.get("agreement") or {}),
+        "annotated": _agreement(
+            summary.get("agreement") or {}, str(summary.get("labelled") or "windows")
+        ),
         "outputs": Text("\n").join(_output(report) for report in reports),
     }
     for name, text in lines.items():
@@ -73,10 +80,10 @@ def _streams(streams: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def _one_of_several(figures: Mapping[str, Any]) -> Text:
-    text = Text(
-        f"{figures['stream']} {figures['source']}: {figures['samples']:,} samples; windows "
-    )
-    text.append(f"{_windows(figures)}; lost ").append_text(_lost(figures))
+    text = Text(f"{figures['stream']} {figures['source']}: {figures['samples']:,} samples; ")
+    if emissions := _emissions(figures):
+        text.append(f"emissions {emissions}; ")
+    text.append(f"windows {_windows(figures)}; lost ").append_text(_lost(figures))
     if figures["failure"]:
         text.append(" (broke)", style="bold red")
     return text
@@ -97,10 +104,28 @@ def _stream(summary: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def _tells_emissions(summary: Mapping[str, Any]) -> bool:
+    return summary.get("labelled") == "emissions"
+
+
+def _emissions(summary: Mapping[str, Any]) -> str:
+    if not _tells_emissions(summary):
+        return ""
+    emissions = summary.get("emissions")
+    parts = [] if emissions is None else [f"{emissions:,} told"]
+    if unknown := summary.get("unknown"):
+        parts.append(f"{unknown:,} unknown")
+    reasons = Counter(summary.get("left_out") or {})
+    reasons["taken for noise"] += summary.get("noise") or 0
+    parts += [f"{n:,} left out ({reason})" for reason, n in reasons.items() if n]
+    return ", ".join(parts)
+
+
 def _windows(summary: Mapping[str, Any]) -> str:
+    tells_emissions = _tells_emissions(summary)
     parts = []
     if (windows := summary.get("windows")) is not None:
-        parts.append(f"{windows:,}")
+        parts.append(f"{windows:,} cut out of them" if tells_emissions else f"{windows:,}")
     if (classified := summary.get("classified")) is not None:
         parts.append(f"{classified:,} classified")
     skipped = summary.get("skipped") or {}
@@ -109,7 +134,7 @@ def _windows(summary: Mapping[str, Any]) -> str:
         parts.append(f"coverage {coverage:.1%}")
     if unclassified := summary.get("unclassified"):
         parts.append(f"{unclassified:,} not classified")
-    if unknown := summary.get("unknown"):
+    if (unknown := summary.get("unknown")) and not tells_emissions:
         parts.append(f"{unknown:,} unknown")
     return ", ".join(parts)
 
@@ -162,11 +187,11 @@ def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(((name, n) for name, n in counts.items() if n), key=lambda item: -item[1])
 
 
-def _agreement(agreement: Mapping[str, int]) -> str:
+def _agreement(agreement: Mapping[str, int], labelled: str) -> str:
     annotated = agreement.get("annotated")
     if not annotated:
         return ""
-    parts = [f"{annotated:,} windows"]
+    parts = [f"{annotated:,} {labelled}"]
     for key, what in (("label_right", "label"), ("family_right", "family")):
         if (right := agreement.get(key)) is not None:
             parts.append(f"{what} agrees in {right / annotated:.1%}")

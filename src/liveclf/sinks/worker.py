@@ -25,6 +25,7 @@ from liveclf.protocols import Report, Sink
 QUEUE_BATCHES = 64
 REPLAY_WAIT_S = 5.0
 CLOSE_LIMIT_S = 5.0
+GIVE_UP_LIMIT_S = 3.0
 REDRAW_S = 0.2
 _POLL_S = 0.05
 
@@ -39,6 +40,31 @@ class Redrawn(Protocol):
 
     def redraw(self) -> None:
         """Show or write what changed since the last time; called several times a second."""
+        ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A sink with somebody on the other side of a network, who may be slow or away.
+
+    Attributes:
+        n_lost: Records that it took and that are not known to have arrived.
+        trouble: A sentence that names the output; empty if there is nothing to say.
+    """
+
+    n_lost: int
+
+    @property
+    def trouble(self) -> str:
+        """What keeps records from arriving, or has kept them."""
+        ...
+
+    def attend(self) -> None:
+        """Look after the connection while no batch comes; called several times a second."""
+        ...
+
+    def give_up(self) -> None:
+        """Let `write` and `close` wait no longer; called from another thread."""
         ...
 
 
@@ -144,14 +170,24 @@ class Worker:
             since_s = max(self._finished_s, self._progress_s if self._can_wait else 0.0)
             if time.monotonic() - since_s >= limit_s:
                 break
+        remote = self._sink if isinstance(self._sink, Remote) else None
+        if remote and self._thread.is_alive():
+            self._is_abandoned = True  # what is queued is not begun
+            remote.give_up()
+            self._thread.join(GIVE_UP_LIMIT_S)
         self._is_abandoned = self._thread.is_alive()
-        n_dropped = self._n_submitted - self._n_written
-        if self._is_abandoned and self.state == "ok":
+        n_written = self._n_written - (remote.n_lost if remote else 0)
+        n_dropped = self._n_submitted - n_written
+        state, message = self.state, self._message
+        if self._is_abandoned and state == "ok":
             lost = f"; {n_dropped} of its records may be missing" if n_dropped else ""
-            message = f"{self.name} was still blocked when the run ended{lost}."
+            state, message = "stalled", f"{self.name} was still blocked when the run ended{lost}."
             _log.error("%s", message)
-            return SinkReport(self.name, self._n_written, n_dropped, "stalled", message)
-        return SinkReport(self.name, self._n_written, n_dropped, self.state, self._message)
+        elif remote and state == "ok":
+            message = remote.trouble or message
+            if n_dropped:
+                _log.error("%s Records not delivered: %d.", message, n_dropped)
+        return SinkReport(self.name, n_written, n_dropped, state, message)
 
     def _put(self, report: Report) -> None:
         give_up_s = time.monotonic() + self._wait_s
@@ -175,14 +211,18 @@ class Worker:
 
     def _next(self) -> Report | None:
         """Wait for a batch; None is the end."""
-        sink = self._sink
+        sink, idle = self._sink, None
+        if isinstance(sink, Redrawn):
+            idle = sink.redraw
+        elif isinstance(sink, Remote):
+            idle = sink.attend
         while self._is_wanted():
-            if not isinstance(sink, Redrawn):
+            if idle is None:
                 return self._queue.get()
             try:
                 return self._queue.get(timeout=REDRAW_S)
             except queue.Empty:
-                self._attempt(sink.redraw)
+                self._attempt(idle)
         return None
 
     def _is_wanted(self) -> bool:

@@ -98,21 +98,20 @@ def annotations_of(
             last = captures[bisect_right(starts, start + length - 1) - 1]
             stop_sample = start + length - last.start + last.start_sample
             first = captures[within]
-            found.append(
-                Annotation(
-                    start - first.start + first.start_sample,
-                    stop_sample,
-                    str(label),
-                    *_edges(annotation),
-                )
-            )
+            start_sample = start - first.start + first.start_sample
+            found.append(Annotation(start_sample, stop_sample, str(label), **_band(annotation)))
     return tuple(found)
 
 
-def _edges(annotation: dict[str, Any]) -> tuple[float | None, float | None]:
-    """Return the band of an annotation, which has both edges or none."""
-    edges = [_finite(annotation.get(f"core:freq_{side}_edge")) for side in ("lower", "upper")]
-    return (edges[0], edges[1]) if edges[0] < edges[1] else (None, None)  # NaN is below nothing
+def _band(annotation: dict[str, Any]) -> dict[str, float]:
+    """Return what is said of the band and of the SNR in it; edges come in pairs."""
+    lower = _finite(annotation.get("core:freq_lower_edge"))
+    upper = _finite(annotation.get("core:freq_upper_edge"))
+    told = {"lower_hz": lower, "upper_hz": upper} if lower < upper else {}
+    snr_db = annotation.get("liveclf:snr_db")
+    if isinstance(snr_db, int | float) and math.isfinite(snr_db):
+        told["snr_db"] = float(snr_db)
+    return told
 
 
 def _segments(meta: dict[str, Any], offset: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 _REST = 0.01  # of the power, left out
-_SIGMAS, _FLOOR = 2.0, 1e-3  # less over the noise, or of the strongest bin, is not counted
+_SIGMAS, _FLOOR = 2.0, 1e-5  # less over the noise, or of the strongest bin, is not counted
 _SEGMENT = 128
 
 

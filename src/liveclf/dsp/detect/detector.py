@@ -120,7 +120,8 @@ class Detector:
             n_there = self._n_rows - around
             if n_there < self._r.floor_rows and not least_rows:
                 return found
-            self._floor.learn(np.concatenate(self._rows)[around:])
+            rows = np.concatenate(self._rows)[around:]
+            self._floor.learn(rows[: self._r.floor_rows])
             if not self._floor.is_known:
                 return found
         if self._n_rows < wanted + 2 * around:
@@ -140,7 +141,8 @@ class Detector:
         inner = rows[around:-around]
         goes_on = bool(self._tracks.open)
         boxes, is_taken, n_more = cells.find(rows, self._floor.level, around, goes_on=goes_on)
-        self.left_out["too many at once"] += n_more
+        self.left_out["too many at once"] += n_more + self._tracks.n_over
+        self._tracks.n_over = 0
         if self._floor.follow(inner, ~is_taken):
             boxes, _, _ = cells.find(rows, self._floor.level, around, goes_on=goes_on)
         self._tracks.push(boxes, self._next_row)

@@ -8,15 +8,16 @@ from scipy import ndimage, stats
 
 from liveclf.records import FloatArray
 
-# Signals that never pause are taken out of the floor if narrower than this share of the band;
-# a plateau that is wider is the passband of a receiver.
-_WIDEST = 0.25
+# Signals that never pause are taken out of the floor if narrower than this share of the band.
+_WIDEST = 0.5
+# A plateau wider than this over next to nothing is the passband of a filter, with noise in it.
+_NARROWEST, _SILENCE = 0.25, 10**3.3
 _SMOOTH_BINS = 15
 _QUANTILE = 0.1  # bursts may fill nine tenths of the time that the floor is learnt from
 _EQUIVALENT = 0.6  # bins of a Hann window are worth so many that are independent
 _MEMORY_ROWS = 4096
 # All bins up by so much, nearly alike, and for so long: the gain has changed.
-_STEP_RATIO, _STEP_SHARE, _STEP_ROWS = 1.6, 0.15, 192
+_STEP_RATIO, _STEP_SPREAD, _STEP_SHARE, _STEP_ROWS = 1.6, 4.0, 0.15, 192
 _DC_BINS = 2
 
 
@@ -64,8 +65,9 @@ class Floor:
         # What the quantile of such a mean of exponentially distributed power is short of the mean.
         freedom = _EQUIVALENT * _SMOOTH_BINS
         low /= stats.gamma.ppf(_QUANTILE if len(means) > 1 else 0.5, freedom) / freedom
-        width = int(_WIDEST * rows.shape[1])
-        opened = ndimage.grey_opening(low, width, mode="nearest")
+        opened = _opened(low, _WIDEST)
+        passband = _opened(low, _NARROWEST)
+        opened = np.where(passband > _SILENCE * opened, passband, opened)
         middle = rows.shape[1] // 2
         dc = slice(middle - _DC_BINS, middle + _DC_BINS + 1)
         # A spike at 0 Hz that is always there belongs to the receiver.
@@ -98,6 +100,13 @@ class Floor:
 
     def _has_stepped(self, rows: FloatArray) -> bool:
         ratio = ndimage.uniform_filter1d(rows.mean(axis=0) / self.level, _SMOOTH_BINS)
-        is_up = np.quantile(ratio, _STEP_SHARE) > _STEP_RATIO
+        low, high = np.quantile(ratio, [_STEP_SHARE, 1 - _STEP_SHARE])
+        is_up = low > _STEP_RATIO and high < _STEP_SPREAD * low
         self._rows_up = self._rows_up + len(rows) if is_up else 0
         return self._rows_up >= _STEP_ROWS
+
+
+def _opened(level: FloatArray, share: float) -> FloatArray:
+    """Cut off what is narrower than a share of the band: a grey opening."""
+    width = int(share * len(level))
+    return np.asarray(ndimage.grey_opening(level, width, mode="nearest"))

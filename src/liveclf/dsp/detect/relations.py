@@ -8,7 +8,7 @@ from liveclf.dsp.detect.tracks import Track
 
 # Beginning and end together, within so many rows or this share of the duration.
 _TOGETHER_ROWS, _TOGETHER_SHARE = 8, 0.04
-_SPUR_RATIO = 10.0  # of the strongest bins: so much weaker than what it begins and ends with
+_SPUR_RATIO = 4.0  # of the strongest bins: so much weaker than what it begins and ends with
 _OVERLOAD_RATIO = 10**2.8  # so much weaker than what it happens in, whatever its edges
 
 

@@ -84,7 +84,7 @@ def core_of(profile: FloatArray) -> tuple[int, int]:
 class Tracks:
     """The signals that have not ended."""
 
-    def __init__(self, gap_rows: int, gap_bins: int = 2) -> None:
+    def __init__(self, gap_rows: int, gap_bins: int = 1) -> None:
         """Set what does not end a signal.
 
         Args:
@@ -93,6 +93,7 @@ class Tracks:
         """
         self._gap_rows, self._gap_bins = gap_rows, gap_bins
         self.open: list[Track] = []
+        self.n_over = 0  # that there was no room for
 
     def push(self, boxes: list[Box], first_row: int) -> None:
         """Take the boxes of a chunk.
@@ -112,6 +113,9 @@ class Tracks:
             )
             near = [other for other in self.open if self._continues(other, track)]
             if not near and not box.is_sure:
+                continue
+            if not near and len(self.open) >= MOST_TRACKS:
+                self.n_over += 1
                 continue
             if not near:
                 self.open.append(track)

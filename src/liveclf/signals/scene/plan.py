@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from liveclf.signals.scene.senders import NARROWEST_HZ, SENDABLE, Sending, occupied_band, send
+from liveclf.signals.scene.senders import NARROWEST_HZ, SENDABLE, Sending, band_of, send
 from liveclf.signals.scene.truth import SHORT_S
 
 _TRIES = 60  # places that are looked at before an emission is left out
@@ -113,7 +113,7 @@ def _placed(
         duration_s = min(duration_s, settings.duration_s / 4)
     sending = send(name, rng, duration_s, 0.4 * settings.band_hz)
     length_s = len(sending.iq) / sending.rate_hz
-    lower, upper = occupied_band(sending.iq, sending.rate_hz)
+    lower, upper = band_of(name, sending)
     offsets_s = _packets(rng, length_s, settings.duration_s) if is_train else (0.0,)
     room_s = settings.duration_s - offsets_s[-1] - length_s
     snr_db = float(rng.uniform(*settings.snr_db))

@@ -29,7 +29,7 @@ SENDABLE: tuple[str, ...] = tuple(name for name in CLASSES if name != "noise")
 NARROWEST_HZ = 2e3
 # Shares of the digital emissions, and the bandwidths that each reaches from and to.
 _SIZES = ((0.5, NARROWEST_HZ, 25e3), (0.4, 25e3, 300e3), (0.1, 300e3, 1e6))
-_FEWEST_SYMBOLS = 24
+_FEWEST_SYMBOLS = 64  # a packet has so many; of fewer nobody could tell how they are keyed
 _RAMP_S = 50e-6
 _NOISY_SHARE = 0.3  # of the transmitters whose phase wanders
 _PHASE_STEP = 2e-4  # cycles per sample and root, at most
@@ -57,7 +57,7 @@ def send(name: str, rng: np.random.Generator, duration_s: float, widest_hz: floa
     Args:
         name: One of `SENDABLE`.
         rng: Source of all randomness.
-        duration_s: How long; made longer where fewer than 24 symbols would fit.
+        duration_s: How long; made longer where fewer than 64 symbols would fit.
         widest_hz: About the largest bandwidth; what its service makes wider is made narrower.
     """
     sending = SENDERS[name](rng, duration_s, widest_hz)
@@ -197,6 +197,20 @@ SENDERS: dict[str, _Sender] = {
     "OFDM": _ofdm,
     "CW": _carrier,
 }
+
+
+def band_of(name: str, sending: Sending) -> tuple[float, float]:
+    """Return the occupied band of what is sent, Hz from the middle of its own.
+
+    The carrier of AM, which may have more than 99 % of the power, is left out before it is
+    measured: what it carries is as wide as the emission is.
+    """
+    iq = sending.iq
+    if name.endswith("-WC"):
+        silent = _PAD + math.ceil(_RAMP_S * sending.rate_hz)  # at either end, with the ramp
+        iq = iq[silent:-silent]
+        iq = iq - iq.mean()
+    return occupied_band(iq, sending.rate_hz)
 
 
 def occupied_band(

@@ -15,7 +15,8 @@ class Truth:
     Attributes:
         start_sample: First sample with a tenth of the burst's largest amplitude.
         stop_sample: After the last such.
-        lower_hz: Lower edge of the band that holds 99 % of the power, absolute.
+        lower_hz: Lower edge of the band that holds 99 % of the power, absolute; of AM with a
+            carrier 99 % of the power beside that.
         upper_hz: Upper edge.
         label: Class; of an artefact "dc", "image" or "spur".
         family: Of the class; "artefact".

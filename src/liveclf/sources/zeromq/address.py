@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
+from liveclf.addresses import is_zeromq, options_of, switch
 from liveclf.errors import UsageError
 
 _KINDS = {"zmq": "SUB", "zmq+sub": "SUB", "zmq+pull": "PULL"}
-_ADDRESS = re.compile(r"tcp://(\[[0-9A-Fa-f:.%]+\]|[^\s/:\[\]]+):\d{1,5}|ipc://\S+")
 _QUERIES = ("key", "bind", "tags")
 
 
@@ -47,34 +45,16 @@ def endpoint_of(device: str) -> Endpoint:
     address, _, query = rest.partition("?")
     if address.startswith("//"):
         address = f"tcp:{address}"
-    if (scheme := scheme.lower()) not in _KINDS or not is_address(address):
+    if (scheme := scheme.lower()) not in _KINDS or not is_zeromq(address):
         raise UsageError(
             f"--device {device} is no address; write it as zmq://HOST:PORT, zmq+pull://HOST:PORT"
             " or zmq:ipc:///PATH."
         )
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    if unknown := sorted(set(options) - set(_QUERIES)):
-        raise UsageError(
-            f"--device {device}: {unknown[0]} is not known behind the ?, there are"
-            f" {', '.join(_QUERIES)}; the format of the samples is given by --format."
-        )
+    options = options_of(f"--device {device}", query, _QUERIES)
     return Endpoint(
         kind=_KINDS[scheme],
         address=address,
-        bind=_switch(device, options, "bind") or False,
+        bind=switch(f"--device {device}", options, "bind") or False,
         key=options.get("key", ""),
-        headed=_switch(device, options, "tags"),
+        headed=switch(f"--device {device}", options, "tags"),
     )
-
-
-def is_address(text: str) -> bool:
-    """Tell whether this is an address that can be connected to or bound: tcp or ipc."""
-    return bool(_ADDRESS.fullmatch(text))
-
-
-def _switch(device: str, options: dict[str, str], name: str) -> bool | None:
-    if name not in options:
-        return None
-    if options[name] not in ("0", "1"):
-        raise UsageError(f"--device {device}: {name} must be 0 or 1, not {options[name]!r}.")
-    return options[name] == "1"

@@ -6,12 +6,12 @@ import math
 import time
 from collections.abc import Iterator
 
+from liveclf.addresses import is_zeromq
 from liveclf.config import SendSettings
 from liveclf.dsp.formats import as_complex
 from liveclf.errors import MissingExtraError, SourceError, UsageError
 from liveclf.records import Block
 from liveclf.sources.samples import reason
-from liveclf.sources.zeromq.address import is_address
 from liveclf.sources.zeromq.gnuradio_stream import NEW_SEGMENT
 from liveclf.sources.zeromq.gnuradio_tags import Tag, build
 from liveclf.sources.zeromq.pmt import Unsigned
@@ -47,7 +47,7 @@ class Sender:
             raise MissingExtraError(
                 "Publishing over ZeroMQ needs pyzmq", 'pip install "liveclf[zeromq]"'
             ) from error
-        if not is_address(settings.to):
+        if not is_zeromq(settings.to):
             raise UsageError(
                 f"--to {settings.to} is no address; write it as tcp://HOST:PORT or ipc:///PATH."
             )
