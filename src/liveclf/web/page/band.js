@@ -272,7 +272,6 @@ export class Band {
     const from = (this.low + 0.5) * this.nBins;
     const bins = (this.high - this.low) * this.nBins;
     context.imageSmoothingEnabled = bins > 300;
-    context.imageSmoothingQuality = "high";
     const first = Math.min(shown, MOST_ROWS - this.head);
     const copy = (line_, rows, y) => rows > 0 && context.drawImage(
       this.image, from, line_, bins, rows, AXIS, y, width - AXIS, rows * this.rowPx);

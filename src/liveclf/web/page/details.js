@@ -92,15 +92,17 @@ export class Details {
     const e = this.emission;
     this.title.textContent = labelOf(e);
     this.title.style.color = familyColour(e.family);
-    this.family.textContent = e.corrected ? `corrected from ${e.label}` : `${e.family}, ${percent(e.family_probability)}`;
+    this.family.textContent = e.corrected ? `corrected from ${e.label}` : e.n_windows ? `${e.family}, ${percent(e.family_probability)}` : "";
     this.when.textContent = `#${e.id}, ${e.state === "open" ? "lasting" : "ended"}`;
-    this.top.replaceChildren(...e.top.map(([name, share]) => guess(name, share, this.about.families[name])));
+    if (!e.n_windows) this.top.replaceChildren();
+    else this.top.replaceChildren(...e.top.map(([name, share]) => guess(name, share, this.about.families[name])));
     const mhz = e.center_hz == null ? `${fixed(e.offset_hz / 1e3, 1)} kHz off` : `${megahertz(e.center_hz)} MHz`;
     const facts = [
       ["began", began(e)],
       ["centre", mhz],
       ["bandwidth", `${si(e.bandwidth_hz)}Hz`],
       ["duration", duration(e.duration_s)],
+      ["symbol rate", e.symbol_rate_hz ? `${si(e.symbol_rate_hz)}Bd` : ""],
       ["SNR in its band", `${fixed(e.snr_db)} dB`],
       ["power", `${fixed(e.power_dbfs)} dBFS`],
       ["windows", count(e.n_windows)],
