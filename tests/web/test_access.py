@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from serving import page
+from serving import page, served
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from liveclf.web.access import Access
 from liveclf.web.app import application, page_files
@@ -100,11 +102,6 @@ def test_only_the_page_opens_a_live_connection(origin):
         pass
 
 
-def test_the_page_opens_a_live_connection():
-    with client().websocket_connect("ws://127.0.0.1:8433/live", headers={"origin": HERE}) as live:
-        assert live.receive_json()["type"] == "hello"
-
-
 def test_a_token_is_asked_for_once_then_a_cookie_knows_it(guarded):
     assert guarded.get("/").status_code == 403
     welcome = guarded.get("/", params={"token": TOKEN})
@@ -114,11 +111,20 @@ def test_a_token_is_asked_for_once_then_a_cookie_knows_it(guarded):
     assert "samesite=lax" in cookie
     assert guarded.get("/").status_code == 200
     assert guarded.get("/emission/0/7").status_code == 200
-    live = guarded.websocket_connect(
-        "ws://radio.lan:8433/live", headers={"origin": "http://radio.lan:8433"}
-    )
-    with live as connection:
-        assert connection.receive_json()["type"] == "hello"
+
+
+def test_a_live_connection_needs_the_cookie_too():
+    with served(page(access=Access(TOKEN))) as host:
+        origin = f"http://{host}"
+        cookie = {"cookie": f"liveclf={TOKEN}"}
+        with connect(f"ws://{host}/live", origin=origin, additional_headers=cookie) as live:
+            assert '"hello"' in live.recv(timeout=5)
+        for other in ({}, {"cookie": "liveclf=x"}):
+            with (
+                pytest.raises(InvalidStatus, match="403"),
+                connect(f"ws://{host}/live?token={TOKEN}", origin=origin, additional_headers=other),
+            ):
+                pass
 
 
 @pytest.mark.parametrize("token", ["", "x", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "ü" * 20])

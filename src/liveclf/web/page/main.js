@@ -19,6 +19,7 @@ let hasEnded = false;
 const send = (type, content) => connection.send(type, content);
 const details = new Details(byId("details"), send);
 const emissions = new Emissions((emission, isNew) => {
+  if (isNew && emission) watch(emission.stream);
   details.show(emission, isNew);
   band.draw();
 });
@@ -49,7 +50,7 @@ const connection = new Connection({
     choice.replaceChildren(...message.streams.map(({ name }, k) => new Option(`${k}: ${name}`, k)));
     choice.hidden = message.streams.length < 2;
     byId("model").textContent = `${message.model}, ${message.engine}`;
-    watch(Math.min(stream, message.streams.length - 1));
+    watch(Math.min(stream, message.streams.length - 1), true);
   },
   state(message) {
     states = message.streams;
@@ -73,8 +74,10 @@ const connection = new Connection({
   },
 });
 
-function watch(wanted) {
-  if (wanted !== stream) send("watch", { stream: wanted });
+function watch(wanted, isNew = false) {
+  if (wanted === stream && !isNew) return;
+  // A new connection shows stream 0 unasked.
+  if (wanted !== (isNew ? 0 : stream)) send("watch", { stream: wanted });
   stream = wanted;
   band.stream = transport.stream = wanted;
   byId("streams").value = String(wanted);
