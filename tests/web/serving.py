@@ -153,7 +153,7 @@ def connected(host: str) -> Iterator[Any]:
     """Open the live connection as the page does."""
     from websockets.sync.client import connect
 
-    with connect(f"ws://{host}/live", origin=f"http://{host}") as live:  # type: ignore[arg-type]
+    with connect(f"ws://{host}/live", origin=f"http://{host}", close_timeout=1) as live:
         yield live
 
 

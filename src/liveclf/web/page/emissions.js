@@ -23,8 +23,10 @@ export class Emissions {
     this.none = document.getElementById("none");
     this.search = document.getElementById("search");
     this.snr = document.getElementById("snr");
+    this.list = this.body.closest(".rows");
     this.search.addEventListener("input", () => this.changed());
     this.snr.addEventListener("input", () => this.changed());
+    this.list.addEventListener("pointerleave", () => this.changed());
     this.body.addEventListener("click", (event) => {
       const key = event.target.closest("tr")?.dataset.key;
       if (key) this.choose(key);
@@ -90,7 +92,16 @@ export class Emissions {
     place.insertBefore(button, after ?? null);
   }
 
+  /** Whether the pointer is on the list: then no row moves away from under it. */
+  get isHeld() {
+    return this.rows.size > 0 && this.list.matches(":hover") && matchMedia("(hover: hover)").matches;
+  }
+
   draw() {
+    if (this.isHeld) {
+      for (const [key, row] of this.rows) this.show(row, key, this.all.get(key) ?? row.emission);
+      return;
+    }
     const shown = [];
     for (const emission of [...this.all.values()].reverse()) {
       if (this.passes(emission)) shown.push(emission);
@@ -102,14 +113,18 @@ export class Emissions {
     shown.forEach((emission, place) => {
       const key = keyOf(emission);
       const row = this.rows.get(key) ?? newRow(key);
-      fill(row, emission);
-      row.classList.toggle("chosen", key === this.chosen);
-      row.classList.toggle("near", key === this.near);
+      this.show(row, key, emission);
       if (this.body.children[place] !== row) this.body.insertBefore(row, this.body.children[place] ?? null);
       rows.set(key, row);
     });
     while (this.body.children.length > shown.length) this.body.lastChild.remove();
     this.rows = rows;
+  }
+
+  show(row, key, emission) {
+    fill(row, emission);
+    row.classList.toggle("chosen", key === this.chosen);
+    row.classList.toggle("near", key === this.near);
   }
 }
 
