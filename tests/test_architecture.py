@@ -23,7 +23,7 @@ LAYERS = (
     ("config", "dsp"),
     ("signals",),
     SIBLINGS,
-    ("plot",),
+    ("plot", "web"),
     ("learn",),
     ("bench",),
     ("doctor",),
@@ -46,6 +46,9 @@ HEAVY = (
     "ray",
     "paho",
     "matplotlib",
+    "starlette",
+    "uvicorn",
+    "websockets",
 )
 
 

@@ -35,6 +35,7 @@ from liveclf.config import (
     StreamSettings,
     SynthSettings,
     TrainSettings,
+    WebSettings,
     load,
     parse_value,
     to_toml,
@@ -232,6 +233,7 @@ NAMES = {
     "part_s": (Seconds(0.01), Seconds(5), Seconds(600)),
     "size": ("480x320", "1280x720", "4096X4096"),
     "bins": (Auto(0), Auto(16), Auto(4096)),
+    "token": ("", "0123456789abcdef"),
     "paced_hz": (None, Hertz(1e3), Hertz(2.4e6), Hertz(1e9)),
 }
 
@@ -249,9 +251,13 @@ def field_of(name: str, kind: Any) -> st.SearchStrategy[Any]:
 
 
 def in_order(drawn: dict[str, Any]) -> dict[str, Any]:
-    """Turn a range of SNR that came out upside down; names of classes go with a file."""
+    """Turn a range of SNR that came out upside down; leave out what goes with what is not there."""
     if "class_file" in drawn and not drawn["file"]:
         drawn = drawn | {"class_file": ""}
+    if "at" in drawn and not drawn["at"]:  # no page, so nothing of it
+        drawn = drawn | {"token": "", "relabelled": ""}
+    if "web" in drawn and not drawn["detect"].wanted:
+        drawn = drawn | {"web": WebSettings()}
     if drawn.get("streams"):  # then all is said there
         drawn = drawn | {"source": SourceSettings(), "radio": RadioSettings()}
     low, high = "snr_min_db", "snr_max_db"

@@ -147,9 +147,18 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One table of a configuration file."""
 
 
-def option(text: str, *flags: str, metavar: str = "", **limits: Any) -> Meta:
-    """Describe a setting: its help, its flags and its limits (ge, gt, le, ...)."""
-    return Meta(description=text, extra={"flags": flags, "metavar": metavar}, **limits)
+def option(text: str, *flags: str, metavar: str = "", alone: str = "", **limits: Any) -> Meta:
+    """Describe a setting: its help, its flags and its limits (ge, gt, le, ...).
+
+    Args:
+        text: The help.
+        flags: None for a positional argument.
+        metavar: What stands for the value.
+        alone: The value of a flag that is given without one; none: it needs one.
+        limits: See `msgspec.Meta`.
+    """
+    extra = {"flags": flags, "metavar": metavar, "alone": alone}
+    return Meta(description=text, extra=extra, **limits)
 
 
 # What settings may say that are one name of a few.
@@ -270,6 +279,26 @@ class OutputSettings(Section, frozen=True):
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
 
 
+DEFAULT_WEB = "127.0.0.1:8433"
+
+
+class WebSettings(Section, frozen=True):
+    """The page that shows the band, the emissions and the figures in a browser."""
+
+    at: Annotated[str, option(f"serve a page to watch the run in a browser; alone: at {DEFAULT_WEB}", "--web", metavar="[HOST:]PORT", alone=DEFAULT_WEB)] = ""
+    token: Annotated[str, option("what the page asks for where it is served to other machines; none: a new one each time", "--web-token", metavar="TEXT")] = ""
+    relabelled: Annotated[str, option("keep emissions whose label is corrected on the page, as SigMF in this folder", "--relabelled", metavar="DIR")] = ""
+    keep_bytes: Annotated[Count, option("memory for the samples of emissions that can be looked at and downloaded", "--web-keep", metavar="BYTES")] = Count(256_000_000)
+
+    def __post_init__(self) -> None:
+        """Refuse what there is no page for, and a token that can be guessed."""
+        for key, value in (("token", self.token), ("relabelled", self.relabelled)):
+            if value and not self.at:
+                raise ValueError(f"{key} {value!r} is of the page, and none is served; give --web")
+        if self.token and not re.fullmatch(r"[\w.~-]{16,128}", self.token, re.ASCII):
+            raise ValueError("token is not 16 to 128 letters, digits and .~_-")
+
+
 class StreamSettings(Section, frozen=True):
     """One of several streams; in a file, what it does not say is as in [source] and [radio]."""
 
@@ -287,6 +316,15 @@ class RunSettings(Section, frozen=True):
     window: WindowSettings = WindowSettings()
     model: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
+    web: WebSettings = WebSettings()
+
+    def __post_init__(self) -> None:
+        """Refuse a page of emissions where none are looked for."""
+        if self.web.at and not self.detect.wanted:
+            raise ValueError(
+                f"web.at {self.web.at} (--web) shows emissions, and none are looked for"
+                " (--no-detect); leave out one of them"
+            )
 
 
 class RecordingSettings(Section, frozen=True):

@@ -32,6 +32,72 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Playback(Protocol):
+    """A source whose pace is set while it runs; from any thread, heeded within a block."""
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether `pause` stops it."""
+        ...
+
+    @property
+    def can_hurry(self) -> bool:
+        """Whether it has a pace, so that `set_speed` changes it."""
+        ...
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether `seek` goes elsewhere."""
+        ...
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits for `pause(False)`."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """Of its pace, 1 for that of the recording."""
+        ...
+
+    @property
+    def position_s(self) -> float:
+        """How far into the recording it is, NaN if no rate is known."""
+        ...
+
+    @property
+    def length_s(self) -> float:
+        """Of the recording, NaN if no rate is known."""
+        ...
+
+    def pause(self, wanted: bool) -> None:
+        """Stop, or go on."""
+        ...
+
+    def set_speed(self, speed: float) -> None:
+        """Take another pace, above 0."""
+        ...
+
+    def seek(self, position_s: float) -> None:
+        """Go on elsewhere in the recording."""
+        ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A source that can be tuned while it runs; from any thread."""
+
+    @property
+    def can_tune(self) -> bool:
+        """Whether `tune` does anything."""
+        ...
+
+    def tune(self, center_hz: float) -> None:
+        """Ask for another centre; what becomes of it is seen in the blocks, or told."""
+        ...
+
+
 class Engine(Protocol):
     """Anything that runs a trained network."""
 

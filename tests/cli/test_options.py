@@ -107,6 +107,8 @@ def test_without_flags_the_defaults_are_shown(command, cls, shown):
 
 RUN_FLAGS = [
     "x.cu8",
+    "--plot",
+    "x.png",
     "--format",
     "cs16",
     "--rate",
@@ -179,12 +181,24 @@ def test_what_is_shown_is_read_back_and_shown_the_same(shown, tmp_path):
     for section, name, _, _ in described(RunSettings):
         if name == "device":  # beside the recording it would be another stream
             continue
+        if section == "web":  # goes with --detect alone, and is tested below
+            continue
         value = getattr(getattr(settings, section), name)
         assert value != getattr(getattr(default, section), name), f"{section}.{name}"
     assert settings.source.rate_hz == 2.4e6
     assert settings.source.center_hz == (433.92e6,)
     assert settings.source.duration_s == 60
     assert settings.output.to == ("table", "jsonl:x")
+
+
+def test_the_flags_of_the_page_are_shown_and_read_back(shown, tmp_path):
+    flags = ["--web-token", "0123456789abcdef", "--relabelled", "x", "--web-keep", "1M"]
+    text = shown("run", "--web", *flags)
+    (file := tmp_path / "c.toml").write_text(text)
+    assert shown("run", "--config", file) == text
+    web = load(RunSettings, file, {}).web
+    assert (web.at, web.token) == ("127.0.0.1:8433", "0123456789abcdef")
+    assert (web.relabelled, web.keep_bytes) == ("x", 1_000_000)
 
 
 # What no arithmetic makes of the default.

@@ -368,6 +368,40 @@ def test_a_centre_that_is_refused_is_told_and_the_others_go_on() -> None:
     assert told[0] == "666 MHz cannot be tuned to."
 
 
+def test_it_is_tuned_while_it_streams_and_stays_there_when_it_comes_back(tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+    with listening(
+        "n=400000", "then=crash", f"lives={lives}", center_hz=(Hertz(100e6),), offset_hz=Hertz(1e6)
+    ) as source:
+        assert source.can_tune
+        blocks = source.blocks()
+        next(b for b in blocks if len(b.iq))
+        source.tune(433e6)
+        tuned = next(b for b in blocks if b.center_hz == 434e6 and len(b.iq))
+        settled = [loss.samples for loss in tuned.losses if loss.cause == SETTLING]
+        assert settled == [10_000]
+        again = next(b for b in blocks if len(b.iq) and b.losses and b is not tuned)
+        assert lives.read_text() != "1"
+        assert again.center_hz == 434e6
+
+
+def test_a_centre_asked_for_that_is_refused_is_told_and_it_stays_where_it_was() -> None:
+    with listening(center_hz=(Hertz(100e6),)) as source:
+        told = told_by(source)
+        blocks = source.blocks()
+        next(b for b in blocks if len(b.iq))
+        source.tune(666e6)
+        while not told:
+            block = next(blocks)
+        assert told == ["666 MHz cannot be tuned to."]
+        assert block.center_hz == 100e6
+
+
+def test_one_that_hops_is_not_tuned() -> None:
+    with listening(center_hz=(Hertz(100e6), Hertz(200e6))) as source:
+        assert not source.can_tune
+
+
 def test_hopping_needs_a_rate() -> None:
     with (
         pytest.raises(UsageError, match="Several --freq need a sample rate"),

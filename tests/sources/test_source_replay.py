@@ -282,3 +282,100 @@ def test_close_ends_a_loop():
     replay.close()
     assert list(blocks) == []
     assert list(replay.blocks()) == []
+
+
+# -- set while it runs ---------------------------------------------------------------------
+
+
+def losses(blocks: list[Block]) -> list[tuple[str, int, bool]]:
+    return [(loss.cause, loss.samples, loss.is_wanted) for b in blocks for loss in b.losses]
+
+
+def test_what_is_sought_is_the_next_pass_and_what_it_leaves_out_is_told():
+    replay = source(1000, loop=True, realtime=True)  # blocks of ten samples
+    blocks = filter(samples_in, replay.blocks())
+    before = [next(blocks) for _ in range(3)]
+    replay.seek(0.5)
+    after = [next(blocks) for _ in range(2)]
+    assert rows(before)[-1] == (0, 20, 20, 10)
+    assert rows(after) == [(1, 1500, 500, 10), (1, 1510, 510, 10)]
+    assert losses(after) == [("sought elsewhere", 1500 - 30, True)]
+    assert replay.position_s == 0.52
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.floats(0, 0.0999)), max_size=4))
+def test_indices_grow_and_gaps_are_accounted_for_wherever_is_sought(wishes):
+    replay = source(captures=TWO, loop=True)
+    blocks, seen = replay.blocks(), []
+    for n, position_s in wishes:
+        seen += [next(blocks) for _ in range(n)]
+        replay.seek(position_s)
+    seen += [next(blocks) for _ in range(3)]
+    sound = [b for b in seen if samples_in(b)]
+    for before, block in itertools.pairwise(sound):
+        jump = block.start_sample - before.start_sample - len(before.iq)
+        assert jump >= 0
+        if block.losses:
+            assert sum(loss.samples for loss in block.losses) == jump
+        assert (before.segment == block.segment) <= (jump == 0)
+
+
+def test_n_counts_what_is_delivered_and_not_what_is_left_out():
+    replay = source(captures=TWO, loop=True, samples=130)
+    blocks = replay.blocks()
+    seen = [next(blocks)]
+    replay.seek(0.09)
+    seen += blocks
+    assert [len(b.iq) for b in seen] == [60, 10, 60]
+
+
+@pytest.mark.parametrize("position_s", [-1, 0.1, 5])
+def test_there_is_nothing_to_seek_beyond_the_end(position_s):
+    with pytest.raises(UsageError, match="nothing to seek"):
+        source(loop=True).seek(position_s)
+
+
+def test_a_replay_that_does_not_loop_cannot_be_sought_in():
+    replay = source()
+    assert not replay.can_seek
+    with pytest.raises(UsageError, match="nothing to seek"):
+        replay.seek(0.01)
+
+
+def test_a_paused_replay_delivers_nothing_says_so_and_goes_on_without_a_rush():
+    replay = source(1000, realtime=True)
+    blocks = replay.blocks()
+    next(blocks)
+    replay.pause(True)
+    assert len(next(blocks).iq) == 0  # what is in flight need not wait
+    began_s = time.monotonic()
+    threading.Timer(0.3, replay.pause, [False]).start()
+    after = next(blocks)
+    assert time.monotonic() - began_s >= 0.3
+    assert after.start_sample == 10
+    rest = [b.received_s for b in itertools.islice(filter(samples_in, blocks), 5)]
+    assert rest[-1] - after.received_s >= 0.045  # no catching up
+
+
+def test_close_ends_a_paused_replay():
+    replay = source(1000, realtime=True)
+    blocks = replay.blocks()
+    next(blocks)
+    replay.pause(True)
+    threading.Timer(0.1, replay.close).start()
+    assert [b for b in blocks if samples_in(b)] == []
+
+
+@pytest.mark.parametrize("speed", [0.5, 4.0])
+def test_speed_is_of_the_recordings_own(speed):
+    replay = source(1000, realtime=True)
+    replay.set_speed(speed)
+    blocks = list(itertools.islice(filter(samples_in, replay.blocks()), 11))
+    taken_s = blocks[-1].received_s - blocks[0].received_s
+    assert taken_s == pytest.approx(0.1 / speed, rel=1e-6)
+
+
+@pytest.mark.parametrize("speed", [0, -1, math.nan, math.inf])
+def test_a_speed_that_is_none_is_refused(speed):
+    with pytest.raises(UsageError, match="speed"):
+        source(realtime=True).set_speed(speed)

@@ -147,6 +147,8 @@ def _add(
     if several or isinstance(default, tuple):
         group.add_argument(*extra["flags"], action="append", **options)
         return
+    if extra["alone"]:
+        options |= {"nargs": "?", "const": extra["alone"]}
     group.add_argument(*extra["flags"], type=partial(_typed, hint), **options)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from liveclf.records import Detections, StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.cli.saving import Saving
+    from liveclf.cli.web import Web
     from liveclf.model.bundle import BundleInfo
     from liveclf.plot.run_plot import RunPlot
     from liveclf.sinks import FanOut, SinkReport
@@ -82,7 +84,13 @@ class _Run:
     model: str
     began_s: float
     saving: Saving | None
+    web: Web | None
     picture: RunPlot | None
+
+    @property
+    def beside(self) -> list[Saving | Web]:
+        """What listens besides the outputs."""
+        return [part for part in (self.saving, self.web) if part]
 
     @property
     def told(self) -> pipeline.Output[Any]:
@@ -126,13 +134,22 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
     run = _assemble(settings, look or PictureSettings(), tell)
     stride = Stride(settings.model.max_age_s) if run.strides else None
     every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
-    with stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals:
+
+    def on_block() -> None:
+        every()
+        if run.web:
+            run.web.on_block(lambda: run.figures() | {"queues": run.output.waiting})
+
+    with (
+        stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals,
+        closing(run.web) if run.web else nullcontext(),
+    ):
         try:
             pipeline.run(
                 run.streams, run.batcher, run.engine, run.decider, run.told,
                 max_late_s=float(settings.model.max_late_s),
                 stride=stride,
-                on_block=every,
+                on_block=on_block,
                 on_failure=lambda stream: tell(_broke(stream)),
             )  # fmt: skip
         finally:
@@ -140,13 +157,17 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
             figures = run.figures()
             reports = run.output.close(figures)
             if not settings.output.quiet:
-                print_summary(figures, run.saving.others(reports) if run.saving else reports)
-            if run.saving:
-                tell(run.saving.told(reports))
+                print_summary(figures, _outputs(run, reports))
+            for part in run.beside:
+                tell(part.told(reports))
             if run.picture:
                 run.picture.close(figures)
                 tell(run.picture.told())
-    if signals:
+        was_stopped = bool(signals)
+        if run.web and not was_stopped:
+            tell(f"The run has ended; its page stays at {run.web.url} until Ctrl-C.")
+            run.web.stay(lambda: bool(signals))
+    if was_stopped:
         return 128 + signals[0]
     return int(any(_lost_records(report) for report in reports))
 
@@ -180,6 +201,7 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
+    web = _web(settings, streams, seen, info, engine)
     reports = Emissions if settings.detect.wanted else Detections
     picture = _picture(settings, look, seen)
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
@@ -191,6 +213,9 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         streams[0].stages.append(saving.history)
     if picture:
         streams[0].stages.append(picture)
+    if web:
+        output.add_listener(web.start(whole.is_live))
+        tell(f"Page: {web.url}")
     return _Run(
         streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
@@ -201,6 +226,7 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
+        web=web,
         picture=picture,
     )
 
@@ -282,6 +308,28 @@ def _saving(settings: RunSettings, info: BundleInfo, stream: StreamInfo) -> Savi
     from liveclf.cli.saving import Saving
 
     return Saving(settings, info.window_samples, info.name, stream)
+
+
+def _web(
+    settings: RunSettings,
+    streams: Sequence[Stream],
+    seen: Sequence[StreamInfo],
+    info: BundleInfo,
+    engine: Engine,
+) -> Web | None:
+    """Return the page, if asked for."""
+    if not settings.web.at:
+        return None
+    from liveclf.cli.web import Web
+
+    return Web(settings.web, streams, seen, info, engine.name)
+
+
+def _outputs(run: _Run, reports: Sequence[SinkReport]) -> list[SinkReport]:
+    """Return the reports of outputs alone."""
+    for part in run.beside:
+        reports = part.others(reports)
+    return list(reports)
 
 
 def _lost_records(report: SinkReport) -> bool:

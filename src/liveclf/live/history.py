@@ -29,15 +29,21 @@ class History:
 
     def push(self, block: Block) -> Iterator[Block]:
         """Remember one block and pass it on."""
-        if len(block.iq):
-            # Copied, as what it is a view of may be overwritten behind the loop's back.
-            kept = replace(block, iq=block.iq.copy())
-            with self._lock:
-                self._blocks.append(kept)
-                self._n_samples += len(kept.iq)
-                while self._n_samples - len(self._blocks[0].iq) >= self._limit_samples:
-                    self._n_samples -= len(self._blocks.popleft().iq)
+        self.keep(block)
         yield block
+
+    def keep(self, block: Block) -> Block | None:
+        """Remember one block; return the copy, None of an empty one."""
+        if not len(block.iq):
+            return None
+        # Copied, as what it is a view of may be overwritten behind the loop's back.
+        kept = replace(block, iq=block.iq.copy())
+        with self._lock:
+            self._blocks.append(kept)
+            self._n_samples += len(kept.iq)
+            while self._n_samples - len(self._blocks[0].iq) >= self._limit_samples:
+                self._n_samples -= len(self._blocks.popleft().iq)
+        return kept
 
     def flush(self) -> Iterator[Block]:
         """Yield nothing: nothing is held back."""

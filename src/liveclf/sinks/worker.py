@@ -141,6 +141,11 @@ class Worker:
         else:
             self._is_stalled = False
 
+    @property
+    def waiting(self) -> int:
+        """Batches in the queue."""
+        return self._queue.qsize()
+
     def stop_waiting(self) -> None:
         """Wait for a slow reader no longer: the user asked to end."""
         self._can_wait = False
@@ -261,6 +266,11 @@ class FanOut:
         """Whether no output takes records any more: going on would be for nothing."""
         outputs = self._workers[: self._n_outputs]
         return bool(outputs) and all(w.state != "ok" for w in outputs)
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Batches in the queue of each output."""
+        return {worker.name: worker.waiting for worker in self._workers}
 
     def add_listener(self, worker: Worker) -> None:
         """Add one that gets every batch, and for which alone the run does not go on."""

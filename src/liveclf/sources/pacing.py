@@ -47,7 +47,12 @@ def _samples(seconds: float, rate_hz: float) -> int:
 
 
 class Pacer:
-    """Holds a stream to its own clock, if asked to; ends with `close`."""
+    """Holds a stream to its own clock, if asked to; ends with `close`.
+
+    Attributes:
+        speed: How many times as fast as its clock; may be set from any thread, above 0.
+        is_paused: Whether nothing is delivered; may be set from any thread.
+    """
 
     def __init__(self, settings: SourceSettings, rate_hz: float) -> None:
         """Check that there is a clock to keep.
@@ -66,11 +71,18 @@ class Pacer:
         # interrupts Event.wait at the wrong moment waits for itself for ever.
         self._closed = False
         self._due_s = math.nan
+        self.speed = 1.0
+        self.is_paused = False
 
     @property
     def closed(self) -> bool:
         """Whether the stream is to end."""
         return self._closed
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether there is a pace, which `speed` changes."""
+        return self._keeps_time
 
     def close(self) -> None:
         """End the stream, from any thread."""
@@ -88,7 +100,9 @@ class Pacer:
 
     def would_wait(self, n_samples: int, rate_hz: float) -> bool:
         """Tell whether so many more samples are not due yet."""
-        due_s = self._due_s + n_samples / rate_hz  # NaN before the first, which do wait
+        if self.is_paused:
+            return True
+        due_s = self._due_s + n_samples / (rate_hz * self.speed)  # NaN before the first, which wait
         return self._keeps_time and not due_s <= time.monotonic()
 
     def wait(self, n_samples: int, rate_hz: float) -> float | None:
@@ -101,11 +115,14 @@ class Pacer:
             is kept, before now by as much as the reader is behind. None if the stream
             was closed meanwhile.
         """
+        while self.is_paused and not self._closed:
+            self.restart()
+            time.sleep(_WAKE_S)
         if not self._keeps_time:
             return None if self._closed else time.monotonic()
         if math.isnan(self._due_s):
             self._due_s = time.monotonic()
-        self._due_s += n_samples / rate_hz
+        self._due_s += n_samples / (rate_hz * self.speed)
         while (left_s := self._due_s - time.monotonic()) > 0 and not self._closed:
             time.sleep(min(left_s, _WAKE_S))
         return None if self._closed else self._due_s

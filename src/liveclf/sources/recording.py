@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from liveclf.config import SourceSettings
 from liveclf.errors import UsageError
-from liveclf.records import Annotation, Block, Capture, Dataset, SampleFormat, StreamInfo
+from liveclf.records import Annotation, Block, Capture, Dataset, Loss, SampleFormat, StreamInfo
 from liveclf.sources.pacing import Pacer, wanted_span
 
 
@@ -60,7 +60,9 @@ class ReplaySource:
 
     A loop goes from --start to the end of the recording; -n and --duration then limit
     what all passes deliver together. The recording's own annotations are those of its
-    first pass: sample indices grow, and no label is at those of a later one.
+    first pass: sample indices grow, and no label is at those of a later one. It can be
+    paused, and hurried where it keeps time; a loop can be sought in, which ends its pass:
+    what is left out of that is told as left out on purpose. A `Playback`.
     """
 
     def __init__(self, recording: Recording, settings: SourceSettings) -> None:
@@ -88,6 +90,8 @@ class ReplaySource:
         # By all passes together.
         self._wanted = there if stop is None else min(stop - start, there)
         self._stretches = tuple(_stretches(recording.captures, start, n_samples))
+        self._loops, self._sought = settings.loop, math.nan
+        self._next, self._stop_sample = start, 0  # in the recording; in the stream
         # A file's name may be no text at all, and records carry it.
         name = recording.name.encode("utf-8", "surrogateescape")
         self.info = StreamInfo(
@@ -107,6 +111,65 @@ class ReplaySource:
         """End the replay, from any thread."""
         self._pacer.close()
 
+    @property
+    def can_pause(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def can_hurry(self) -> bool:
+        """Whether it keeps time."""
+        return self._pacer.keeps_time
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether it loops: else each sample has the index that the recording gives it."""
+        return self._loops and self.length_s > 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is."""
+        return self._pacer.is_paused
+
+    @property
+    def speed(self) -> float:
+        """Times the recording's own."""
+        return self._pacer.speed
+
+    @property
+    def position_s(self) -> float:
+        """How far into the recording the next sample is."""
+        return self._next / self.info.sample_rate_hz
+
+    @property
+    def length_s(self) -> float:
+        """Of the recording."""
+        return self._stretches[-1][2] / self.info.sample_rate_hz
+
+    def pause(self, wanted: bool) -> None:
+        """Stop, or go on; from any thread."""
+        self._pacer.is_paused = wanted
+
+    def set_speed(self, speed: float) -> None:
+        """Deliver so many times as fast as the recording's rate; from any thread.
+
+        Raises:
+            UsageError: It is not above 0.
+        """
+        if not 0 < speed < math.inf:
+            raise UsageError(f"A speed of {speed:g} is none; give one above 0.")
+        self._pacer.speed = speed
+
+    def seek(self, position_s: float) -> None:
+        """End this pass, and begin the next so far into the recording; from any thread.
+
+        Raises:
+            UsageError: It is not there, or the replay does not loop.
+        """
+        if not self.can_seek or not 0 <= position_s < self.length_s:
+            raise UsageError(f"There is nothing to seek at {position_s:g} s of {self.info.name}.")
+        self._sought = position_s * self.info.sample_rate_hz
+
     def blocks(self) -> Iterator[Block]:
         """Yield the samples in order; each capture and each pass is a segment.
 
@@ -119,22 +182,44 @@ class ReplaySource:
         segment, counted_on, left = 0, 0, self._wanted
         first, last = self._stretches[0], self._stretches[-1]
         pass_samples = _absolute(last[0], last[2]) - _absolute(first[0], first[1])
+        begin, losses = first[1], tuple[Loss, ...]()
         while left > 0 and not self._pacer.closed:
             for capture, start, stop in self._stretches:
+                if stop <= begin:
+                    continue
+                start = max(start, begin)
                 wanted = range(start, int(min(stop, start + left)))
-                yield from self._blocks(capture, wanted, segment, counted_on)
-                segment += 1
-                left -= len(wanted)
+                left -= yield from self._blocks(capture, wanted, segment, counted_on, losses)
+                segment, losses = segment + 1, ()
+                if not math.isnan(self._sought):
+                    break
             counted_on += pass_samples
+            begin, losses = self._found(first[1], counted_on)
+
+    def _found(self, otherwise: int, counted_on: int) -> tuple[int, tuple[Loss, ...]]:
+        """Return where the next pass begins, and what is left out before it."""
+        sought, self._sought = self._sought, math.nan
+        if math.isnan(sought):
+            return otherwise, ()
+        begin = max(otherwise, int(sought))
+        capture = next(c for c, start, stop in reversed(self._stretches) if start <= begin < stop)
+        jump = _absolute(capture, begin) + counted_on - self._stop_sample
+        return begin, (Loss("sought elsewhere", jump, is_wanted=True),)
 
     def _blocks(
-        self, capture: Capture, wanted: range, segment: int, counted_on: int
-    ) -> Iterator[Block]:
+        self,
+        capture: Capture,
+        wanted: range,
+        segment: int,
+        counted_on: int,
+        losses: tuple[Loss, ...],
+    ) -> Generator[Block, None, int]:
+        """Yield samples until something else is sought; return how many."""
         rate_hz = capture.sample_rate_hz
         step = self._pacer.block_samples(rate_hz)
         for start in wanted[::step]:
-            if self._pacer.closed:
-                return
+            if self._pacer.closed or not math.isnan(self._sought):
+                return start - wanted.start
             iq = self._recording.samples[start : min(start + step, wanted.stop)]
             block = Block(
                 iq=iq,
@@ -150,8 +235,12 @@ class ReplaySource:
                 yield replace(block, iq=iq[:0])  # no more is waiting
             received_s = self._pacer.wait(len(iq), rate_hz)
             if received_s is None:
-                return
-            yield replace(block, received_s=received_s)
+                return start - wanted.start
+            self._next = start + len(iq)
+            self._stop_sample = block.start_sample + len(iq)
+            yield replace(block, received_s=received_s, losses=losses)
+            losses = ()
+        return len(wanted)
 
 
 def _stretches(

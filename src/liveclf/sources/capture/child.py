@@ -28,7 +28,8 @@ class Channels:
     """How the two processes talk.
 
     Attributes:
-        control: From the parent: name, slots and slot size of the ring; closed to stop.
+        control: From the parent: name, slots and slot size of the ring; then centres to tune
+            to, Hz; closed to stop.
         status: To the parent: `Opened`, `Failure`, or a sentence that is worth a line.
         doorbell: To the parent: a byte when there is something in the ring.
         output: To the parent: what driver libraries print.
@@ -75,7 +76,7 @@ def capture(
         return
     tape = RingTape(ring, opened, _ringing(channels.doorbell))
     stopping = threading.Event()
-    _in_background(_stop_when_told, channels.control, driver, stopping)
+    _in_background(_obey, channels.control, driver, tape, stopping, status)
     if len(settings.center_hz) > 1:
         _in_background(_hop, driver, tape, settings, float(radio.dwell_s), stopping, status)
     status.send(_run(driver, tape, opened))
@@ -109,8 +110,17 @@ def _ringing(doorbell: Connection) -> Callable[[], None]:
     return ring
 
 
-def _stop_when_told(control: Connection, driver: Driver, stopping: threading.Event) -> None:
-    control.poll(None)  # closed by the parent, or by the system for it
+def _obey(
+    control: Connection,
+    driver: Driver,
+    tape: RingTape,
+    stopping: threading.Event,
+    status: Connection,
+) -> None:
+    """Tune when told, and stop when the parent, or the system for it, closes the pipe."""
+    with suppress(EOFError, OSError):
+        while True:
+            _tune(driver, tape, control.recv(), status)
     stopping.set()
     # A process that does not end by itself is to end all the same; a timer, as `stop` may hang.
     timer = threading.Timer(_FAREWELL_S, os._exit, [1])
@@ -133,10 +143,14 @@ def _hop(
         while not tape.dwelt(0.2):
             if stopping.is_set():
                 return
-        try:
-            tape.hopped(driver.tune(float(center_hz)))
-        except SourceError as error:
-            status.send(str(error))
+        _tune(driver, tape, float(center_hz), status)
+
+
+def _tune(driver: Driver, tape: RingTape, center_hz: float, status: Connection) -> None:
+    try:
+        tape.hopped(driver.tune(center_hz))
+    except SourceError as error:
+        status.send(str(error))
 
 
 def _in_background(function: Callable[..., None], *arguments: object) -> None:

@@ -29,6 +29,7 @@ class Opened:
         settle_s: After a retune so much is not fit for use.
         stall_s: Without a sample for so long it is taken for gone, and opened again; None
             if silence is no fault.
+        can_tune: `Driver.tune` does not always refuse.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Opened:
     tells_losses: bool = False
     settle_s: float = 0.05
     stall_s: float | None = 2.0
+    can_tune: bool = True
 
 
 class Tape(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ _POLL_S = 0.05  # how often silence is passed on, and news of the process are re
 
 
 class LiveSource:
-    """A `protocols.Source` around capture processes, one after the other."""
+    """A `protocols.Source` around capture processes, one after the other; `Tunable`."""
 
     def __init__(
         self,
@@ -78,6 +79,19 @@ class LiveSource:
         self._timeline = Timeline(opened)
         self._back_off = BackOff()
         self._poll_due_s = 0.0
+        self._shift_hz = shift_hz
+        self._asked_hz = deque[float](maxlen=1)  # to tune to
+        self._heard_hz = math.nan  # where it stands
+
+    @property
+    def can_tune(self) -> bool:
+        """Whether it stays where it is put: it does not hop, and takes commands."""
+        is_timed = not math.isnan(self._opened.sample_rate_hz)
+        return self._opened.can_tune and is_timed and len(self._settings.center_hz) < 2
+
+    def tune(self, center_hz: float) -> None:
+        """Ask for another centre, from any thread; a refusal is told."""
+        self._asked_hz.append(center_hz + self._shift_hz)
 
     def close(self) -> None:
         """End the stream; called by signal handlers too, so it only sets a flag."""
@@ -111,6 +125,7 @@ class LiveSource:
                 if (block := self._wanted(self._timeline.block(slot, self._opened))) is None:
                     return None
                 self._back_off.heard()
+                self._heard_hz = block.center_hz
                 yield block
             elif process.failure is not None:
                 return process.failure
@@ -127,6 +142,8 @@ class LiveSource:
         # While samples come too: what a driver prints would else fill its pipe and stop it.
         if slot is None or time.monotonic() >= self._poll_due_s:
             process.poll(wait_s if slot is None else 0)
+            while self._asked_hz:
+                process.tune(self._asked_hz.popleft())
             self._poll_due_s = time.monotonic() + _POLL_S
             while process.messages:
                 self._tell(process.messages.popleft())
@@ -148,6 +165,8 @@ class LiveSource:
         if failure.exit_code != SourceError.exit_code:
             raise _error_of(failure)
         self._tell(f"{failure.message} Looking for it again.")
+        if self.can_tune and not math.isnan(self._heard_hz):  # as it was tuned last
+            self._settings = structs.replace(self._settings, center_hz=(Hertz(self._heard_hz),))
         most, tried, gone_s = self._radio.max_retries, 0, time.monotonic()
         while not self._closed:
             if most is not None and tried >= most:

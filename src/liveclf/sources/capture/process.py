@@ -90,6 +90,11 @@ class CaptureProcess:
         """Return the next slot that has come, or None."""
         return self._ring.take() if self._ring else None
 
+    def tune(self, center_hz: float) -> None:
+        """Have the driver tune, after `begin`; if it refuses, `messages` say so."""
+        with suppress(OSError):  # it has died: the next `poll` says of what
+            self._control.send(center_hz)
+
     def stop(self) -> None:
         """End the process, within 2.5 s whatever its driver does."""
         self._control.close()

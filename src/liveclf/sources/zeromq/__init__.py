@@ -90,6 +90,7 @@ class ZeroMqDriver:
             tells_losses=bool(self._reader.headed),
             settle_s=0.0,
             stall_s=None,
+            can_tune=False,
         )
 
     def stream(self, tape: Tape) -> None:
