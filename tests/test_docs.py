@@ -38,7 +38,7 @@ def test_every_flag_that_a_document_names_exists(
         *("--bundle", "--parts", "--seeds", "--windows", "--full-size-steps", "--train", "--times"),
         *("--windows-per-core", "--windows-per-gpu"),
         *("--scenes", "--burst", "--short", "--steady", "--noise", "--dc", "--image", "--spurs"),
-        *("--gain-step", "--keep", "--trains"),
+        *("--gain-step", "--keep", "--trains", "--only"),
         "--bind",  # of SoapySDRServer
         *("--head", "--address"),  # of ray start
         "--average",  # of the older commit that the model card names
