@@ -277,3 +277,20 @@ def test_what_is_held_does_not_grow_with_the_stream(monkeypatch, lasting):
             held.append((len(stretch._samples._parts), len(stretch.cuts), len(finder._heard)))
     assert held[-1] == held[0] or held[-1] == held[1]
     assert sum(held[-1]) < 6000
+
+
+def test_what_was_told_is_told_to_its_end_though_it_is_too_weak_by_then(monkeypatch):
+    iq, finder = white(400_000), Finder(WINDOW, DetectSettings())
+    iq[100_000:] += 0.1 * np.exp(2j * np.pi * 0.1 * np.arange(300_000)).astype(np.complex64)
+    for block in blocks_of(iq, 10_000):
+        list(finder.push(block))
+    (first, *_) = finder.heard()
+    stretch = finder._stretch
+    (found,) = stretch.detector.lasting(0)
+    weak = replace(found, snr=0.5, has_ended=True)
+    monkeypatch.setattr(stretch.detector, "flush", lambda: [weak])
+    list(finder.flush())
+    (last,) = finder.heard()
+    assert (first.has_ended, last.has_ended, last.id) == (False, True, first.id)
+    assert finder.left_out["too weak"] == 0
+    assert not stretch.cuts

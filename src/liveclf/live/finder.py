@@ -129,7 +129,8 @@ class Finder:
         self.left_out.update(self._stretch.detector.left_out)
         self._stretch.detector.left_out.clear()
         for one in found:
-            if 10 * math.log10(max(one.snr, 1e-9)) < self._settings.min_snr_db:
+            is_weak = 10 * math.log10(max(one.snr, 1e-9)) < self._settings.min_snr_db
+            if is_weak and one.number not in self._stretch.cuts:  # else its end is told
                 self.left_out["too weak"] += one.has_ended
                 continue
             yield from self._cut(one, is_late=is_late, share=share)

@@ -62,7 +62,6 @@ def find(
             context, and rows beyond the stream are 0.
         floor: Shape (n_bins,).
         around: Rows of context on either side.
-
         goes_on: Whether there is a signal that may go on with what is below the upper threshold.
 
     Returns:
