@@ -14,17 +14,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from liveclf.config import ModelSettings, SourceSettings
-from liveclf.dsp.framer import Framer
+from liveclf.config import DetectSettings, ModelSettings, SourceSettings
+from liveclf.emissions import Emissions
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
-from liveclf.live.decider import Decider
+from liveclf.live.emission_decider import EmissionDecider, Rules
+from liveclf.live.finder import Finder
 from liveclf.live.stats import Stats
 from liveclf.model.bundle import load_bundle
 from liveclf.model.engines import open_engine
-from liveclf.records import Detections
+from liveclf.sinks.emission_rows import EmissionRows
 from liveclf.sinks.table import ROWS, TableSink
-from liveclf.sinks.window_rows import WindowRows
 from liveclf.sources import open_source
 
 TARGET = Path(__file__).parent.parent / "docs" / "run.svg"
@@ -36,11 +36,11 @@ class _Direct:
 
     all_closed = False
 
-    def __init__(self, table: TableSink[Detections]) -> None:
+    def __init__(self, table: TableSink[Emissions]) -> None:
         self._table = table
 
-    def write(self, detections: Detections) -> None:
-        self._table.write(detections)
+    def write(self, emissions: Emissions) -> None:
+        self._table.write(emissions)
 
 
 def main() -> None:
@@ -49,16 +49,16 @@ def main() -> None:
     engine, precision = open_engine(bundle, ModelSettings())
     source = open_source(SourceSettings())
     info = bundle.info
-    table = TableSink(Console(file=io.StringIO(), width=WIDTH), source.info, WindowRows(ROWS))
+    table = TableSink(Console(file=io.StringIO(), width=WIDTH), source.info, EmissionRows(ROWS))
+    finder = Finder(info.window_samples, DetectSettings())
+    rules = Rules(info.classes, info.families, info.temperature[precision], 3, 0.0, 1.0)
     pipeline.run(
-        [pipeline.Stream(source, [], Framer(info.window_samples), Stats(info.families))],
-        Batcher(engine.batch_size, 1.0), engine,
-        Decider(
-            info.classes, info.families, info.temperature[precision],
-            top_k=3, min_probability=0.0, streams=[source.info],
-        ),
+        [pipeline.Stream(source, [], finder, Stats(info.families))],
+        Batcher(engine.batch_size, 1.0),
+        engine,
+        EmissionDecider(rules, [source.info]),
         _Direct(table),
-    )  # fmt: skip
+    )
     paper = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     paper.print(table.render())
     svg = paper.export_svg(title="liveclf run", theme=MONOKAI)
