@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from liveclf.config import SourceSettings
 from liveclf.dsp.formats import FORMATS
 from liveclf.dsp.framer import Framer
 from liveclf.errors import SinkError
+from liveclf.live import sigmf_file
 from liveclf.live.recorder import Recorder
 from liveclf.records import Annotation, Block, SampleFormat
 from liveclf.sources import open_source
@@ -190,7 +192,9 @@ def test_labels_of_the_source_move_to_where_their_samples_are(tmp_path):
     )
 
 
-def test_a_recording_that_nobody_ended_can_be_replayed_up_to_its_last_block(tmp_path):
+def test_a_recording_that_nobody_ended_can_be_replayed_up_to_its_last_block(tmp_path, monkeypatch):
+    # On a disk that is slow, the metadata are not written with every block.
+    monkeypatch.setattr(sigmf_file, "time", SimpleNamespace(monotonic=lambda: 0.0))
     blocks = [block(10), block(10, 50), block(10, 60, segment=1, center_hz=868e6)]
     recorder = Recorder(tmp_path / "x.sigmf-meta", {})
     for k, one in enumerate(blocks):
