@@ -228,8 +228,12 @@ def test_two_scans_do_not_write_to_one_folder(archive, tmp_path):
     command = ("scan", archive, "-o", tmp_path, "--workers", 1, *LIGHT)
     with start(*command, stderr=PIPE) as program:
         wait_until(lambda: logged(tmp_path), program)
-        second = run(*command)
-        program.send_signal(signal.SIGINT)
+        program.send_signal(signal.SIGSTOP)  # so that it is not done before the second begins
+        try:
+            second = run(*command)
+        finally:
+            program.send_signal(signal.SIGCONT)
+            program.send_signal(signal.SIGINT)
         program.stderr.read()
     assert second.returncode == 1
     assert b"Another scan writes to" in second.stderr
