@@ -288,7 +288,7 @@ class Detections:
         names, families, truths = self.class_names, self.family_names, self.truth_names
         for t, el, k, d, fc, fs, lab, fam, p, fp, tl, tp, pw, lv, gap, lat, tru, st in columns:
             yield Detection(
-                time=iso_utc(t) if _FIRST_S <= t < _END_S else None,  # NaN is in no range
+                time=known_utc(t),
                 elapsed_s=_known(el),
                 sample=k,
                 duration_s=_known(d),
@@ -419,6 +419,11 @@ def iso_utc(unix_s: float) -> str:
     if microsecond == 1_000_000:
         second, microsecond = second + 1, 0
     return f"{_calendar(second)}.{microsecond:06d}Z"
+
+
+def known_utc(unix_s: float) -> str | None:
+    """Write a UNIX time as `iso_utc` does; None if unknown, or in no year of four digits."""
+    return iso_utc(unix_s) if _FIRST_S <= unix_s < _END_S else None  # NaN is in no range
 
 
 @lru_cache(maxsize=256)

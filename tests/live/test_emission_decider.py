@@ -181,3 +181,12 @@ def test_nothing_is_remembered_of_what_has_ended():
         answered(one, [1, 3 if k % 2 else 1], emission=k)
         heard(one, id=k)
     assert len(one._open) == 0
+
+
+@pytest.mark.parametrize("epoch_s", [math.nan, math.inf, 1e12, -1e12])
+def test_a_clock_that_no_calendar_knows_gives_no_time(epoch_s):
+    one = decider()
+    answered(one, [1, 1])
+    (record,) = heard(one, epoch_s=epoch_s).rows()
+    assert record.time is None
+    assert record.elapsed_s == 0.001

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from liveclf.emissions import Emission, Emissions, Heard
-from liveclf.records import Annotation, FloatArray, StreamInfo, Windows, iso_utc
+from liveclf.records import Annotation, FloatArray, StreamInfo, Windows, known_utc
 
 _NOISE = "noise"
 # What stands so far out of the noise, as a ratio, is none, however much it looks like it.
@@ -157,7 +157,7 @@ class EmissionDecider:
         return Emission(
             id=heard.id,
             state="closed" if heard.has_ended else "open",
-            time=None if start_s is None else iso_or_none(heard.epoch_s + start_s),
+            time=None if start_s is None else known_utc(heard.epoch_s + start_s),
             elapsed_s=start_s,
             sample=heard.start_sample,
             n_samples=heard.stop_sample - heard.start_sample,
@@ -186,11 +186,6 @@ class EmissionDecider:
 
 def _hertz(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
-
-
-def iso_or_none(unix_s: float) -> str | None:
-    """Write a time, or None if it is not known."""
-    return None if math.isnan(unix_s) else iso_utc(unix_s)
 
 
 def _truth(annotations: Iterable[Annotation], heard: Heard) -> str | None:

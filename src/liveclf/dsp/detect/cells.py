@@ -35,8 +35,6 @@ class Box:
     Attributes:
         first_row: Of the chunk.
         stop_row: Behind the last.
-        first_bin: The lowest.
-        stop_bin: Behind the highest.
         is_sure: Whether it touches the upper threshold.
         profile: Power over noise, summed over its rows, shape (n_bins,) float32.
         row_power: Power over noise of each of its rows, shape (stop_row - first_row,); 0 where a
@@ -45,8 +43,6 @@ class Box:
 
     first_row: int
     stop_row: int
-    first_bin: int
-    stop_bin: int
     is_sure: bool
     profile: FloatArray
     row_power: FloatArray
@@ -101,7 +97,7 @@ def find(
             continue
         found.append(
             Box(
-                rows.start, rows.stop, bins.start, bins.stop, bool(is_sure[k]), profile,
+                rows.start, rows.stop, bool(is_sure[k]), profile,
                 np.maximum(excess.sum(axis=1), 0),
             )
         )  # fmt: skip
