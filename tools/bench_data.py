@@ -164,9 +164,9 @@ def _trained(settings: TrainSettings, steps: int) -> tuple[float, float]:
     """Return windows per second and the share of time waited, in the second of two epochs."""
     import keras
 
-    from liveclf.learn.feed import Feed, GeneratedChunks
-    from liveclf.learn.optimiser import compile_model
-    from liveclf.learn.supply import Supply
+    from liveclf.learn.data.feed import Feed, GeneratedChunks
+    from liveclf.learn.data.supply import Supply
+    from liveclf.learn.fit.optimiser import compile_model
     from liveclf.model.vgg16 import build_vgg16
 
     data, network, batch = settings.data, settings.network, settings.fit.batch

@@ -97,8 +97,8 @@ def _arguments() -> argparse.Namespace:
 
 def _write_untrained(preset: str, width: float | None, folder: Path, x: FloatArray) -> None:
     """Write the three files of a network that has learnt nothing."""
-    from liveclf.learn.export import export_onnx
-    from liveclf.learn.quantise import quantise
+    from liveclf.learn.export.bundling import export_onnx
+    from liveclf.learn.export.quantise import quantise
     from liveclf.model.vgg16 import build_vgg16
 
     model = build_vgg16(len(CLASSES), preset, width)

@@ -27,7 +27,7 @@ from scipy.special import log_softmax, softmax
 
 from liveclf.config import DetectSettings, ModelSettings, SourceSettings
 from liveclf.emissions import Emission, Emissions, Heard
-from liveclf.learn.matching import last_told, match
+from liveclf.learn.score.matching import last_told, match
 from liveclf.live import emission_decider, pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.emission_decider import EmissionDecider, Rules

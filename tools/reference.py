@@ -70,9 +70,9 @@ def train(run: Path, out: Path, minutes: float, training: list[str]) -> int:
     with_jemalloc()
     from liveclf.cli.messages import say
     from liveclf.learn import BEST, CHECKPOINT, CONFIG, HISTORY
-    from liveclf.learn.checkpoint import load_checkpoint
-    from liveclf.learn.material import gather
-    from liveclf.learn.train import train as learn
+    from liveclf.learn.data.material import gather
+    from liveclf.learn.fit.checkpoint import load_checkpoint
+    from liveclf.learn.fit.train import train as learn
 
     resume = (run / CHECKPOINT).exists()
     if run.exists() and not resume:
@@ -102,8 +102,8 @@ def finish(weights: Path, folder: Path) -> int:
     """Write a bundle from the weights that `train` has left."""
     from liveclf.cli.messages import say
     from liveclf.config import TrainSettings, load
-    from liveclf.learn.export import check_exporter, write_bundle
-    from liveclf.learn.material import gather
+    from liveclf.learn.data.material import gather
+    from liveclf.learn.export.bundling import check_exporter, write_bundle
     from liveclf.model.vgg16 import build_vgg16
 
     check_exporter()
@@ -125,8 +125,8 @@ def renew(old: Path, folder: Path) -> int:
     import liveclf.model.vgg16  # noqa: F401  registers the layers
     from liveclf.cli.messages import say
     from liveclf.config import TrainSettings
-    from liveclf.learn.export import check_exporter, write_bundle
-    from liveclf.learn.material import gather
+    from liveclf.learn.data.material import gather
+    from liveclf.learn.export.bundling import check_exporter, write_bundle
     from liveclf.model.bundle import KERAS_FILE, load_bundle
 
     check_exporter()

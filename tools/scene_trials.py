@@ -32,15 +32,15 @@ from rich.table import Table
 
 from liveclf.cli import main as liveclf
 from liveclf.emissions import Emission
-from liveclf.learn.found import FoundScore, score_found
-from liveclf.learn.found_tables import (
+from liveclf.learn.score.found import FoundScore, score_found
+from liveclf.learn.score.found_tables import (
     fault_lines,
     found_headline,
     found_remarks,
     found_tables,
 )
-from liveclf.learn.matching import Outcome, by_train, last_told, match
-from liveclf.learn.tables import TextTable, percent
+from liveclf.learn.score.matching import Outcome, by_train, last_told, match
+from liveclf.learn.score.tables import TextTable, percent
 from liveclf.signals.scene.files import write_scene
 from liveclf.signals.scene.plan import Planned, SceneSettings, plan
 from liveclf.signals.scene.receive import NOISE_SHAPES, Receiver, receive

@@ -46,9 +46,9 @@ from seed_recipes import (
 from seed_report import GOOD_DB, Result, draw, table_of
 
 from liveclf.config import FitSettings, TrainSettings
-from liveclf.learn.as_posted import train_as_posted
+from liveclf.learn.fit.optimiser import compile_model
 from liveclf.learn.guard import StuckGuard
-from liveclf.learn.optimiser import compile_model
+from liveclf.learn.posted.recipe import train_as_posted
 from liveclf.model.vgg16 import build_vgg16
 
 CHECKS = (200, 300, 500)  # the guard's own

@@ -11,7 +11,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from liveclf.dsp.normalise import unit_power
-from liveclf.learn.as_posted import scaled
+from liveclf.learn.posted.recipe import scaled
 from liveclf.model.vgg16 import BLOCKS, MeanStd
 from liveclf.signals.channel import add_noise
 from liveclf.signals.generator import MODULATORS, to_rows

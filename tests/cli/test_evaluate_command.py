@@ -13,8 +13,8 @@ import pytest
 from command_line import bundle_copy
 
 from liveclf.cli import main
-from liveclf.learn.datasets import open_dataset
-from liveclf.learn.split import make_split, write_split
+from liveclf.learn.data.datasets import open_dataset
+from liveclf.learn.data.split import make_split, write_split
 from liveclf.sources import DEMO
 
 WINDOW = 1024

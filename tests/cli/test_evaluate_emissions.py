@@ -13,7 +13,7 @@ import pytest
 
 from liveclf.cli import main
 from liveclf.cli.finding import truths_of
-from liveclf.learn.verdicts import Network
+from liveclf.learn.score.verdicts import Network
 from liveclf.records import Annotation
 from liveclf.signals.classes import CLASSES, FAMILY_OF
 from liveclf.signals.scene.files import write_scene

@@ -18,8 +18,8 @@ import pytest
 import tensorflow as tf
 
 from liveclf.cli import main
-from liveclf.learn import convert
-from liveclf.learn.convert import FORMATS, Format
+from liveclf.learn.export import convert
+from liveclf.learn.export.convert import FORMATS, Format
 from liveclf.model.bundle import KERAS_FILE, BundleInfo, write_info
 from liveclf.model.vgg16 import build_vgg16
 from liveclf.records import FloatArray

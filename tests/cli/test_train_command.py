@@ -22,9 +22,13 @@ from command_line import LIMIT_S, start
 from liveclf.cli import main
 from liveclf.config import FitSettings
 from liveclf.errors import TrainingError
-from liveclf.learn import CHECKPOINT, CONFIG, HISTORY, SPLIT, average, export, material, posted_run
-from liveclf.learn import train as training
-from liveclf.learn.history import read_history
+from liveclf.learn import CHECKPOINT, CONFIG, HISTORY, SPLIT
+from liveclf.learn.data import material
+from liveclf.learn.export import bundling as export
+from liveclf.learn.fit import average
+from liveclf.learn.fit import train as training
+from liveclf.learn.fit.history import read_history
+from liveclf.learn.posted import run as posted_run
 from liveclf.model.bundle import load_bundle
 
 # Compiled in seconds.

@@ -19,7 +19,7 @@ if __name__ == "__main__":  # the processes that read windows come by here too
     from tones import little_network
 
     from liveclf.cli import main
-    from liveclf.learn import average, checkpoint, train
+    from liveclf.learn.fit import average, checkpoint, train
 
     pause_s = float(sys.argv[1])
 

@@ -21,9 +21,9 @@ def main(run: Path) -> None:
 
     from liveclf.config import TrainSettings, load
     from liveclf.learn import CHECKPOINT, CONFIG
-    from liveclf.learn.feed import Feed
-    from liveclf.learn.material import gather
-    from liveclf.learn.optimiser import compile_model
+    from liveclf.learn.data.feed import Feed
+    from liveclf.learn.data.material import gather
+    from liveclf.learn.fit.optimiser import compile_model
     from liveclf.learn.together.share import Share
 
     settings = load(TrainSettings, run / CONFIG, {})

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from liveclf.errors import TrainingError
-from liveclf.learn.as_posted import (
+from liveclf.learn.posted.recipe import (
     CHECKPOINT,
     AsPosted,
     build_as_posted,

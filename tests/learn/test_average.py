@@ -8,9 +8,9 @@ import pytest
 from tones import CLASSES, Tones, little_network, tones
 
 from liveclf.config import FitSettings, TrainSettings
-from liveclf.learn import average as average_module
-from liveclf.learn.average import estimate_statistics, finish
-from liveclf.learn.optimiser import compile_model
+from liveclf.learn.fit import average as average_module
+from liveclf.learn.fit.average import estimate_statistics, finish
+from liveclf.learn.fit.optimiser import compile_model
 
 
 def small(momentum: float = 0.9) -> keras.Model:

@@ -7,7 +7,13 @@ import pytest
 from scipy.special import softmax
 
 from liveclf.errors import TrainingError
-from liveclf.learn.calibrate import ECE_BINS, coverage, fit_temperature, fit_threshold, reliability
+from liveclf.learn.score.calibrate import (
+    ECE_BINS,
+    coverage,
+    fit_temperature,
+    fit_threshold,
+    reliability,
+)
 
 
 def honest(n: int = 20_000, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:

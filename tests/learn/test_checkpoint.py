@@ -16,8 +16,8 @@ import pytest
 from liveclf.config import FitSettings, TrainSettings
 from liveclf.errors import TrainingError
 from liveclf.learn import CHECKPOINT
-from liveclf.learn.checkpoint import AtomicCheckpoint, keep_copy, load_checkpoint
-from liveclf.learn.optimiser import compile_model
+from liveclf.learn.fit.checkpoint import AtomicCheckpoint, keep_copy, load_checkpoint
+from liveclf.learn.fit.optimiser import compile_model
 from liveclf.model.vgg16 import build_vgg16
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from liveclf.errors import TrainingError, UsageError
-from liveclf.learn.class_names import RADIOML_2018_PUBLISHED, read_class_file
-from liveclf.learn.datasets import Dataset, open_dataset
+from liveclf.learn.data.class_names import RADIOML_2018_PUBLISHED, read_class_file
+from liveclf.learn.data.datasets import Dataset, open_dataset
 from liveclf.signals.classes import RADIOML_2018_CLASSES
 
 

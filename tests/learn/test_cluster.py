@@ -15,7 +15,7 @@ import pytest
 from tones import CLASSES, Tones
 
 from liveclf.learn import CHECKPOINT, HISTORY
-from liveclf.learn.history import read_history
+from liveclf.learn.fit.history import read_history
 
 pytestmark = pytest.mark.skipif(
     not find_spec("jax"), reason="JAX is not installed: pip install jax"

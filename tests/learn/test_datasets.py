@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from liveclf.errors import TrainingError
-from liveclf.learn.datasets import open_dataset, read_hdf5
+from liveclf.learn.data.datasets import open_dataset, read_hdf5
 
 Write = Callable[..., Path]
 N = 12
@@ -273,8 +273,8 @@ BIG = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from liveclf.learn.datasets import FileChunks, open_dataset
-from liveclf.learn.split import make_split
+from liveclf.learn.data.datasets import FileChunks, open_dataset
+from liveclf.learn.data.split import make_split
 import h5py
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 data = open_dataset(Path(sys.argv[1]))

@@ -6,8 +6,8 @@ import keras
 import pytest
 
 from liveclf.errors import UsageError
-from liveclf.learn import devices
-from liveclf.learn.devices import computing_in, policy_name, replicas, spread
+from liveclf.learn.fit import devices
+from liveclf.learn.fit.devices import computing_in, policy_name, replicas, spread
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, backend: str, *found: str) -> None:

@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 
 from liveclf.errors import TrainingError
-from liveclf.learn.evaluate import (
-    MOST_SNRS,
-    TruthSet,
-    predict,
-    predict_stream,
-    score,
-    snr_groups,
-)
+from liveclf.learn.data.truth import TruthSet
+from liveclf.learn.score.evaluate import MOST_SNRS, predict, predict_stream, score, snr_groups
 from liveclf.records import FloatArray
 
 CLASSES = ("BPSK", "QPSK", "FM", "noise")

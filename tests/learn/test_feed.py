@@ -12,7 +12,7 @@ from tones import Tones
 
 from liveclf.config import DataSettings
 from liveclf.errors import TrainingError
-from liveclf.learn.feed import HELDOUT_CHUNK, Feed, GeneratedChunks, heldout
+from liveclf.learn.data.feed import HELDOUT_CHUNK, Feed, GeneratedChunks, heldout
 from liveclf.records import FloatArray
 from liveclf.signals.generator import CHUNK, make_chunk
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveclf.errors import TrainingError
-from liveclf.learn.datasets import BLOCK, Dataset, FileChunks, open_dataset
-from liveclf.learn.layout import Layout, StoredWindows
+from liveclf.learn.data.datasets import BLOCK, Dataset, FileChunks, open_dataset
+from liveclf.learn.data.layout import Layout, StoredWindows
 from liveclf.signals.generator import CHUNK
 
 N = 1500

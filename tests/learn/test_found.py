@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from liveclf.emissions import Emission
-from liveclf.learn.found import FoundScore, score_found
-from liveclf.learn.matching import MatchRule, Outcome, by_train, last_told, match
+from liveclf.learn.score.found import FoundScore, score_found
+from liveclf.learn.score.matching import MatchRule, Outcome, by_train, last_told, match
 from liveclf.signals.scene.truth import Truth
 
 RATE_HZ = 1e6

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liveclf.learn.groups import FILE, group_by, pooled
-from liveclf.learn.verdicts import Answers
+from liveclf.learn.score.groups import FILE, group_by, pooled
+from liveclf.learn.score.verdicts import Answers
 
 
 def members(column: Any) -> dict[str, list[int]]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from liveclf.errors import TrainingError
-from liveclf.learn.datasets import open_dataset, read_hdf5
+from liveclf.learn.data.datasets import open_dataset, read_hdf5
 
 N = 12
 

@@ -15,10 +15,10 @@ from tones import tones
 
 from liveclf.config import DataSettings, FitSettings, NetworkSettings, TrainSettings
 from liveclf.learn import CHECKPOINT, HISTORY
-from liveclf.learn import train as train_module
-from liveclf.learn.checkpoint import load_checkpoint
-from liveclf.learn.history import read_history
-from liveclf.learn.train import train
+from liveclf.learn.fit import train as train_module
+from liveclf.learn.fit.checkpoint import load_checkpoint
+from liveclf.learn.fit.history import read_history
+from liveclf.learn.fit.train import train
 
 SETTINGS = TrainSettings(
     network=NetworkSettings(preset="vgg16-slim", width=0.125),

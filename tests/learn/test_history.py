@@ -9,8 +9,8 @@ import pytest
 
 from liveclf.errors import TrainingError
 from liveclf.learn import BEST, CHECKPOINT, CURVES, HISTORY
-from liveclf.learn.curves import Curves, draw_curves
-from liveclf.learn.history import (
+from liveclf.learn.fit.curves import Curves, draw_curves
+from liveclf.learn.fit.history import (
     Log,
     Plateau,
     best_epoch,
@@ -137,7 +137,7 @@ def test_the_curves_are_a_picture(tmp_path: Path) -> None:
 def test_without_matplotlib_there_is_one_notice_and_no_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liveclf.learn.curves.find_spec", lambda _: None)
+    monkeypatch.setattr("liveclf.learn.fit.curves.find_spec", lambda _: None)
     told: list[str] = []
     curves = Curves(tmp_path, told.append)
     write_history(tmp_path / HISTORY, rows_of(1.0))

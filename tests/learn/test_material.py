@@ -13,9 +13,9 @@ import pytest
 from liveclf.config import DataSettings, FitSettings, TrainSettings
 from liveclf.errors import TrainingError, UsageError
 from liveclf.learn import SPLIT
-from liveclf.learn import material as material_module
-from liveclf.learn.feed import GeneratedChunks
-from liveclf.learn.material import gather
+from liveclf.learn.data import material as material_module
+from liveclf.learn.data.feed import GeneratedChunks
+from liveclf.learn.data.material import gather
 from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import CHUNK, make_chunk
 

@@ -12,9 +12,9 @@ import pytest
 from scipy.special import softmax
 
 from liveclf.errors import TrainingError
-from liveclf.learn.evaluate import TruthSet
-from liveclf.learn.measure import HIGH_SNR_DB, MOST_GROUPS, Evaluation, evaluate
-from liveclf.learn.verdicts import Answers, Network, check_known, rows_to_score
+from liveclf.learn.data.truth import TruthSet
+from liveclf.learn.score.measure import HIGH_SNR_DB, MOST_GROUPS, Evaluation, evaluate
+from liveclf.learn.score.verdicts import Answers, Network, check_known, rows_to_score
 
 NETWORK = Network(
     name="small",
@@ -237,7 +237,7 @@ def test_where_nothing_is_known_there_is_nothing_to_score() -> None:
 def test_many_windows_are_judged_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probabilities are held for a block of rows at a time."""
     whole = evaluate(answers(), NETWORK)
-    monkeypatch.setattr("liveclf.learn.verdicts._BLOCK", 7)
+    monkeypatch.setattr("liveclf.learn.score.verdicts._BLOCK", 7)
     assert msgspec.json.encode(evaluate(answers(), NETWORK)) == msgspec.json.encode(whole)
 
 

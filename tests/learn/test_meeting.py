@@ -20,8 +20,8 @@ from liveclf.config import (
     load,
 )
 from liveclf.errors import TrainingError, UsageError
-from liveclf.learn.cluster import card_of
 from liveclf.learn.together.arrive import host, join
+from liveclf.learn.together.cluster import card_of
 from liveclf.learn.together.meeting import Meeting
 from liveclf.learn.together.share import Share
 

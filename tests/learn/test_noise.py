@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from liveclf.learn.noise import bias_wanted, favour_noise, noise_windows
+from liveclf.learn.export.noise import bias_wanted, favour_noise, noise_windows
 
 
 @pytest.mark.parametrize("share", [0.0, 0.005, 0.1, 0.5])

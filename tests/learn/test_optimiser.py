@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from liveclf.config import DataSettings, FitSettings, NetworkSettings, TrainSettings
-from liveclf.learn.devices import computing_in
-from liveclf.learn.optimiser import (
+from liveclf.learn.fit.devices import computing_in
+from liveclf.learn.fit.optimiser import (
     _FREE,
     SmoothedCrossentropy,
     compile_model,

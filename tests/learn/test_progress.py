@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveclf.learn.progress import TrainingProgress
+from liveclf.learn.fit.progress import TrainingProgress
 
 
 def test_the_progress_bar_gives_the_terminal_back_when_training_breaks_off() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from liveclf.learn.rejection import auroc, false_positive_rate, judge_noise, judge_strangers
-from liveclf.learn.verdicts import Answers, Network, Verdicts, judge
+from liveclf.learn.score.rejection import auroc, false_positive_rate, judge_noise, judge_strangers
+from liveclf.learn.score.verdicts import Answers, Network, Verdicts, judge
 
 NETWORK = Network(
     name="small",

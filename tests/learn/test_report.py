@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from liveclf.errors import MissingExtraError, SinkError
-from liveclf.learn.measure import Evaluation, evaluate
-from liveclf.learn.plots import draw
-from liveclf.learn.report import FIGURES, PAGE, page, prepare, write_report
-from liveclf.learn.verdicts import Answers, Network
+from liveclf.learn.score.measure import Evaluation, evaluate
+from liveclf.learn.score.plots import draw
+from liveclf.learn.score.report import FIGURES, PAGE, page, prepare, write_report
+from liveclf.learn.score.verdicts import Answers, Network
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -185,7 +185,7 @@ def test_a_report_without_matplotlib_says_what_to_install(
 def test_what_cannot_be_written_is_named(
     tmp_path: Path, plain: Evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liveclf.learn.report.draw", lambda _: {})
+    monkeypatch.setattr("liveclf.learn.score.report.draw", lambda _: {})
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match="file cannot be made"):
         prepare(tmp_path / "file")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from liveclf.errors import TrainingError, UsageError
-from liveclf.learn.datasets import Dataset, open_dataset
-from liveclf.learn.split import Split, make_split, read_split, write_split
+from liveclf.learn.data.datasets import Dataset, open_dataset
+from liveclf.learn.data.split import Split, make_split, read_split, write_split
 
 
 def parts_of(split: Split) -> tuple[NDArray[np.int64], ...]:

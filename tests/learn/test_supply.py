@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from liveclf.learn import supply as supply_module
-from liveclf.learn.supply import Supply
+from liveclf.learn.data import supply as supply_module
+from liveclf.learn.data.supply import Supply
 
 
 class Clock:

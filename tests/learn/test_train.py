@@ -22,15 +22,15 @@ from tones import CLASSES, Tones, little_network, tones
 from liveclf.config import DataSettings, FitSettings, NetworkSettings, TrainSettings, load
 from liveclf.errors import MissingExtraError, TrainingError, UsageError
 from liveclf.learn import BEST, CHECKPOINT, CONFIG, CURVES, HISTORY, TENSORBOARD
-from liveclf.learn import average as average_module
-from liveclf.learn import checkpoint as checkpoint_module
-from liveclf.learn import train as train_module
-from liveclf.learn.checkpoint import AtomicCheckpoint, load_checkpoint
-from liveclf.learn.evaluate import TruthSet
-from liveclf.learn.history import read_history
-from liveclf.learn.material import Material
-from liveclf.learn.optimiser import SmoothedCrossentropy
-from liveclf.learn.train import check_run, train
+from liveclf.learn.data.material import Material
+from liveclf.learn.data.truth import TruthSet
+from liveclf.learn.fit import average as average_module
+from liveclf.learn.fit import checkpoint as checkpoint_module
+from liveclf.learn.fit import train as train_module
+from liveclf.learn.fit.checkpoint import AtomicCheckpoint, load_checkpoint
+from liveclf.learn.fit.history import read_history
+from liveclf.learn.fit.optimiser import SmoothedCrossentropy
+from liveclf.learn.fit.train import check_run, train
 from liveclf.signals.generator import CHUNK, Labelled
 
 # Two epochs of two steps; the second epoch sees a chunk that the first did not.

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from liveclf.dsp.normalise import unit_power
-from liveclf.learn.evaluate import TruthSet
-from liveclf.learn.material import Material
+from liveclf.learn.data.material import Material
+from liveclf.learn.data.truth import TruthSet
 from liveclf.signals.generator import CHUNK, Labelled
 
 CLASSES = ("slow", "middle", "fast")

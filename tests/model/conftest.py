@@ -13,9 +13,9 @@ import pytest
 from small_network import Small, shake
 
 from liveclf.config import FitSettings, NetworkSettings, TrainSettings
-from liveclf.learn.evaluate import TruthSet
-from liveclf.learn.export import write_bundle
-from liveclf.learn.material import Material
+from liveclf.learn.data.material import Material
+from liveclf.learn.data.truth import TruthSet
+from liveclf.learn.export.bundling import write_bundle
 from liveclf.model.bundle import BundleInfo
 from liveclf.model.vgg16 import build_vgg16
 from liveclf.signals.classes import CLASSES

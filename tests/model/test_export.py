@@ -13,10 +13,11 @@ from small_network import Small, shake
 
 from liveclf.config import NetworkSettings, TrainSettings
 from liveclf.errors import TrainingError
-from liveclf.learn.devices import computing_in
-from liveclf.learn.evaluate import TruthSet, predict
-from liveclf.learn.export import _check_same, write_bundle
-from liveclf.learn.material import Material
+from liveclf.learn.data.material import Material
+from liveclf.learn.data.truth import TruthSet
+from liveclf.learn.export.bundling import _check_same, write_bundle
+from liveclf.learn.fit.devices import computing_in
+from liveclf.learn.score.evaluate import predict
 from liveclf.model.bundle import BundleInfo, load_bundle
 from liveclf.model.engines.onnx_engine import OnnxEngine
 from liveclf.model.vgg16 import build_vgg16

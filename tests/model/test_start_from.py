@@ -11,9 +11,9 @@ import pytest
 
 from liveclf.config import NetworkSettings, TrainSettings
 from liveclf.errors import BundleError, UsageError
-from liveclf.learn.material import Material
-from liveclf.learn.start import start_from
-from liveclf.learn.train import train
+from liveclf.learn.data.material import Material
+from liveclf.learn.fit.start import start_from
+from liveclf.learn.fit.train import train
 from liveclf.model.bundle import Bundle, BundleInfo, load_bundle
 from liveclf.model.vgg16 import build_vgg16
 from liveclf.signals.classes import CLASSES
@@ -99,8 +99,8 @@ def test_the_user_is_told_what_begins_anew(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("liveclf.learn.train.start_from", lambda *_: ["a", "b", "c", "dense1"])
-    monkeypatch.setattr("liveclf.learn.train.compile_model", stop)
+    monkeypatch.setattr("liveclf.learn.fit.train.start_from", lambda *_: ["a", "b", "c", "dense1"])
+    monkeypatch.setattr("liveclf.learn.fit.train.compile_model", stop)
     settings = TrainSettings(network=NetworkSettings(start=str(written[0]), width=0.125))
     told: list[str] = []
     with pytest.raises(KeyboardInterrupt):

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from liveclf import __version__
 from liveclf.config import SynthDataSettings, SynthSettings, WorkSettings, load
 from liveclf.errors import LiveclfError, TrainingError, UsageError
-from liveclf.learn.feed import HELDOUT_CHUNK
+from liveclf.learn.data.feed import HELDOUT_CHUNK
 from liveclf.signals import dataset
 from liveclf.signals.classes import CLASSES
 from liveclf.signals.dataset import FIRST_CHUNK, classes_of, plan, write_dataset

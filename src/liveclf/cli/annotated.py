@@ -18,7 +18,7 @@ from liveclf.config import RunSettings
 from liveclf.dsp.decimate import Decimator
 from liveclf.dsp.framer import Framer
 from liveclf.errors import TrainingError
-from liveclf.learn.verdicts import Network, check_known
+from liveclf.learn.score.verdicts import Network, check_known
 from liveclf.model.bundle import WINDOW_SAMPLES
 from liveclf.protocols import Source
 from liveclf.records import Annotation, Block, FloatArray, Windows

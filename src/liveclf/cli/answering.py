@@ -16,11 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from liveclf.cli.annotated import AnnotatedRecording, is_recording
 from liveclf.cli.finding import outcome_of
 from liveclf.config import RunSettings
-from liveclf.learn.datasets import Dataset, Rows, open_dataset
-from liveclf.learn.evaluate import predict_stream
-from liveclf.learn.matching import Outcome
-from liveclf.learn.split import read_split
-from liveclf.learn.verdicts import Answers, Network, rows_to_score
+from liveclf.learn.data.datasets import Dataset, Rows, open_dataset
+from liveclf.learn.data.split import read_split
+from liveclf.learn.score.evaluate import predict_stream
+from liveclf.learn.score.matching import Outcome
+from liveclf.learn.score.verdicts import Answers, Network, rows_to_score
 from liveclf.protocols import Engine
 
 # Called with a name and the number of windows, None if not known; returns what is called

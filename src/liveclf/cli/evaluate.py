@@ -19,7 +19,7 @@ from liveclf.errors import UsageError
 
 if TYPE_CHECKING:
     from liveclf.cli.answering import Choice
-    from liveclf.learn.verdicts import Network
+    from liveclf.learn.score.verdicts import Network
     from liveclf.model.bundle import BundleInfo
 
 TEST = "test"
@@ -87,10 +87,10 @@ def execute(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     from liveclf.cli.answering import Work, progress
     from liveclf.cli.evaluation_tables import print_figures
-    from liveclf.learn.found import score_found
-    from liveclf.learn.groups import pooled
-    from liveclf.learn.measure import evaluate
-    from liveclf.learn.report import figures, prepare, write_report
+    from liveclf.learn.score.found import score_found
+    from liveclf.learn.score.groups import pooled
+    from liveclf.learn.score.measure import evaluate
+    from liveclf.learn.score.report import figures, prepare, write_report
     from liveclf.model.bundle import load_bundle
     from liveclf.model.engines import open_engine
 
@@ -165,7 +165,7 @@ def _choice(arguments: argparse.Namespace) -> Choice:
 
 
 def _network(info: BundleInfo, engine: str, precision: str) -> Network:
-    from liveclf.learn.verdicts import Network
+    from liveclf.learn.score.verdicts import Network
 
     return Network(
         name=info.name,

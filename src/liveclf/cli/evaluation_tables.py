@@ -6,10 +6,15 @@ from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
-from liveclf.learn import tables
-from liveclf.learn.found import FoundScore
-from liveclf.learn.found_tables import fault_lines, found_headline, found_remarks, found_tables
-from liveclf.learn.measure import Evaluation
+from liveclf.learn.score import tables
+from liveclf.learn.score.found import FoundScore
+from liveclf.learn.score.found_tables import (
+    fault_lines,
+    found_headline,
+    found_remarks,
+    found_tables,
+)
+from liveclf.learn.score.measure import Evaluation
 from liveclf.sinks.terminal import HonestConsole
 
 MOST_NAME_CELLS = 34

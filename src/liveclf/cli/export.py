@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from liveclf.config import SourceSettings
-from liveclf.learn.convert import FORMATS
+from liveclf.learn.export.convert import FORMATS
 from liveclf.records import FloatArray
 
 
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Write, and say how far the result is from the network."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stderr
-    from liveclf.learn.convert import convert
+    from liveclf.learn.export.convert import convert
     from liveclf.model.bundle import load_bundle
 
     bundle = load_bundle(arguments.bundle)

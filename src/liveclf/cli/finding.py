@@ -15,9 +15,9 @@ from liveclf.config import DetectSettings, OutputSettings, RunSettings, WindowSe
 from liveclf.dsp.decimate import Decimator
 from liveclf.emissions import Emission
 from liveclf.errors import TrainingError
-from liveclf.learn.matching import Outcome, last_told, match
-from liveclf.learn.rejection import NOISE
-from liveclf.learn.verdicts import Network
+from liveclf.learn.score.matching import Outcome, last_told, match
+from liveclf.learn.score.rejection import NOISE
+from liveclf.learn.score.verdicts import Network
 from liveclf.records import Annotation
 from liveclf.signals.scene.truth import Truth
 from liveclf.sources import open_source

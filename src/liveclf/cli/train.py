@@ -17,7 +17,7 @@ from liveclf.config import ClusterSettings, TogetherSettings, TrainSettings, loa
 from liveclf.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from liveclf.learn.cluster import Cluster
+    from liveclf.learn.together.cluster import Cluster
 
 INTERRUPTED = 130
 
@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise MissingExtraError(
             f"Training needs {error.name or 'keras'}", 'pip install "liveclf[train]"'
         ) from error
-    from liveclf.learn.train import check_run
+    from liveclf.learn.fit.train import check_run
 
     run = arguments.run or Path("runs") / datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     # What can be known before hours of work is known before them.
@@ -72,7 +72,7 @@ def _together(
 ) -> int:
     """Train with other machines; only machine 0 has something to go on with."""
     from liveclf.learn import CONFIG
-    from liveclf.learn.cluster import card_of, joined
+    from liveclf.learn.together.cluster import card_of, joined
 
     card = card_of(together, settings, resume=resume)
     with joined(together, card, run, _tell, resume=resume) as cluster:
@@ -93,7 +93,7 @@ def _ours(
 ) -> int:
     """Train, and say how to go on where something is left to do."""
     from liveclf.learn import CHECKPOINT
-    from liveclf.learn.export import check_exporter
+    from liveclf.learn.export.bundling import check_exporter
 
     go_on = f"liveclf train --run {shlex.quote(str(run))} --resume"
     exports = backend == "tensorflow"
@@ -125,9 +125,9 @@ def _work(
     exports: bool,
     cluster: Cluster | None = None,
 ) -> None:
-    from liveclf.learn.export import write_bundle
-    from liveclf.learn.material import gather
-    from liveclf.learn.train import train
+    from liveclf.learn.data.material import gather
+    from liveclf.learn.export.bundling import write_bundle
+    from liveclf.learn.fit.train import train
 
     material = gather(settings, run, _tell, resume=resume)
     if cluster and material.data:
@@ -142,7 +142,7 @@ def _work(
 
 
 def _as_posted(settings: TrainSettings, run: Path) -> int:
-    from liveclf.learn.posted_run import run_as_posted
+    from liveclf.learn.posted.run import run_as_posted
 
     history = run_as_posted(settings, run, _tell).history
     print(

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from liveclf.learn.feed import Chunks
+from liveclf.learn.data.feed import Chunks
 from liveclf.signals.generator import Labelled
 
 

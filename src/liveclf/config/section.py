@@ -1,0 +1,44 @@
+"""What a table of settings is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+# The upper limit keeps sample indices within 64 bits; it is days of any stream.
+Samples = Annotated[int, Meta(ge=1, le=2**40)]
+Retries = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Decibels = Annotated[float, Meta(gt=0, le=400)]
+Level = Annotated[float, Meta(ge=-400, le=100)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of a configuration file."""
+
+
+def option(text: str, *flags: str, metavar: str = "", alone: str = "", **limits: Any) -> Meta:
+    """Describe a setting: its help, its flags and its limits (ge, gt, le, ...).
+
+    Args:
+        text: The help.
+        flags: None for a positional argument.
+        metavar: What stands for the value.
+        alone: The value of a flag that is given without one; none: it needs one.
+        limits: See `msgspec.Meta`.
+    """
+    extra = {"flags": flags, "metavar": metavar, "alone": alone}
+    return Meta(description=text, extra=extra, **limits)
+
+
+def one_of(key: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a name that is not one of a few.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if value not in known:
+        raise ValueError(f"{key} {value!r} is not known, choose one of {', '.join(known)}")

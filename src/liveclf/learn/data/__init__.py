@@ -1,0 +1,1 @@
+"""Labelled windows on their way to a network: read from files or made, split, pooled, supplied."""

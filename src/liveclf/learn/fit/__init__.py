@@ -1,0 +1,1 @@
+"""The training itself: what is minimised, how it goes on, and what it leaves behind."""

@@ -1,0 +1,1 @@
+"""The posted network and its training, with their own faults, to compare."""
