@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from liveclf.emissions import Emissions
 from liveclf.errors import SinkError, UsageError
-from liveclf.web.address import Address, listen, parse_address
+from liveclf.endpoints import Address, listen, parse_address
 from liveclf.web.controls import Controls
 from liveclf.web.hub import Posted
 

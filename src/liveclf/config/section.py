@@ -34,6 +34,9 @@ def option(text: str, *flags: str, metavar: str = "", alone: str = "", **limits:
     return Meta(description=text, extra=extra, **limits)
 
 
+LOG_FORMATS = ("text", "json")
+
+
 def one_of(key: str, value: str, known: tuple[str, ...]) -> None:
     """Refuse a name that is not one of a few.
 
