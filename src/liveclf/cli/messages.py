@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, TextIO
 
 from liveclf.errors import SinkError
@@ -47,8 +48,7 @@ def speak(log_format: str) -> None:
 
 def asked_format(arguments: Sequence[str]) -> str:
     """Return the format of a command line that is not parsed yet, for errors in it."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    is_json = f"{_FLAG}={JSON}" in arguments or (_FLAG, JSON) in pairs
+    is_json = f"{_FLAG}={JSON}" in arguments or (_FLAG, JSON) in pairwise(arguments)
     return JSON if is_json else "text"
 
 

@@ -74,6 +74,11 @@ class MetricsSettings(Section, frozen=True):
     at: Annotated[str, option(f"serve metrics for Prometheus, and health; alone: at {DEFAULT_METRICS}", "--metrics", metavar="[HOST:]PORT", alone=DEFAULT_METRICS)] = ""
     health_limit_s: Annotated[Seconds, option("unwell is a run without samples, or with something stuck, for longer than this", "--health-limit", metavar="TIME")] = Seconds(30)
 
+    def __post_init__(self) -> None:
+        """Refuse a limit that is shorter than what is between two looks."""
+        if self.health_limit_s < 1:
+            raise ValueError(f"health_limit_s {self.health_limit_s:g} is less than 1 s")
+
 
 class RunSettings(Section, frozen=True):
     """Everything `liveclf run` can be told; `source` and `radio`, or else several `streams`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -119,7 +120,8 @@ class _Server(ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        _log.debug("A request could not be answered.", exc_info=True)
+        if not isinstance(sys.exception(), OSError):  # a client that has gone is no fault
+            _log.exception("A request could not be answered.")
 
 
 def _cut(connection: socket.socket) -> None:
