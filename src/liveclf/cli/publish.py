@@ -49,6 +49,7 @@ def publish(settings: PublishSettings) -> int:
         LiveclfError: Something could not be opened, or the source broke; in the latter
             case everything before it was sent.
     """
+    from liveclf.dsp.decimate import Decimator
     from liveclf.sources import open_source
     from liveclf.sources.zeromq.sender import Sender, sent_format
 
@@ -56,7 +57,8 @@ def publish(settings: PublishSettings) -> int:
     sender = Sender(settings.publish)
     try:
         source = open_source(settings.source, settings.radio, tell)
-        form = sent_format(source.info.format, settings.publish.native)
+        info = Decimator(settings.source.decimate).describe(source.info)
+        form = sent_format(info.format, settings.publish.native)
         introduce([source.info], f"{sender.name}, {form}", tell)
     except BaseException:
         sender.close(0)
