@@ -194,12 +194,13 @@ class Worker:
         if isinstance(sink, Remote) and not is_connected:
             message = message or sink.trouble
         # What waits in the queue of one that has ended is written no more.
-        n_dropped = self._n_refused if state == "ok" else self._n_submitted - self._n_written
+        works = state == "ok" and self._thread.is_alive() and not self._is_abandoned
+        n_dropped = self._n_refused if works else self._n_submitted - self._n_written
         return SinkState(
             name=self.name,
             n_records=self._n_submitted,
             n_dropped=n_dropped + lost,
-            n_waiting=self.waiting,
+            n_waiting=self.waiting if works else 0,
             n_room=self._queue.maxsize,
             state=state,
             is_connected=is_connected,
