@@ -146,6 +146,24 @@ def test_latencies_are_a_histogram():
     assert one(found, "liveclf_latency_seconds_sum", stream="0") == 1.25
 
 
+# -- asked often -----------------------------------------------------------------------------
+
+
+def test_whoever_asks_often_gets_the_same_until_there_is_something_new(monkeypatch):
+    now_s, ready = [100.0], [True]
+    monkeypatch.setattr("liveclf.monitor.metrics.time.monotonic", lambda: now_s[0])
+    metrics = Metrics(lambda: ready[0], lambda: 0)
+    metrics.take(snapshot(stream(stats(samples=1))))
+    first = metrics.scrape("")[0]
+    ready[0] = False
+    assert metrics.scrape("")[0] is first
+    assert b"# EOF" in metrics.scrape(OPEN)[0]
+    now_s[0] += 0.6  # no news of the loop: what is wrong with it is told all the same
+    assert b"liveclf_ready 0.0" in metrics.scrape("")[0]
+    metrics.take(snapshot(stream(stats(samples=2))))
+    assert b'liveclf_samples_total{stream="0"} 2.0' in metrics.scrape("")[0]
+
+
 # -- conventions and documents ---------------------------------------------------------------
 
 

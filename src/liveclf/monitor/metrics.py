@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -21,6 +23,22 @@ from liveclf.live.stats import Histogram
 from liveclf.monitor.snapshot import Snapshot
 from liveclf.monitor.table import READY, REFUSED, TABLE, Described, Rows
 
+_FRESH_S = 0.5  # of what is told of the process and of health
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The answer to a scrape."""
+
+    snapshot: Snapshot | None
+    content_type: str
+    at_s: float
+    body: bytes
+
+    def serves(self, snapshot: Snapshot | None, content_type: str, now_s: float) -> bool:
+        is_same = self.snapshot is snapshot and self.content_type == content_type
+        return is_same and now_s - self.at_s < _FRESH_S
+
 
 class Metrics:
     """Makes the text of a scrape from the last snapshot."""
@@ -34,6 +52,7 @@ class Metrics:
         """
         self._is_ready, self._n_refused = is_ready, n_refused
         self._snapshot: Snapshot | None = None
+        self._made: _Made | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_Table(self))
         ProcessCollector(registry=self._registry)
@@ -43,13 +62,17 @@ class Metrics:
         self._snapshot = snapshot
 
     def scrape(self, accept: str) -> tuple[bytes, str]:
-        """Return the body and its type.
+        """Return the body and its type; made anew twice a second at most, whoever asks.
 
         Args:
             accept: What the client says that it reads.
         """
         encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
+        made, now_s = self._made, time.monotonic()
+        if made is None or not made.serves(self._snapshot, content_type, now_s):
+            made = _Made(self._snapshot, content_type, now_s, encode(self._registry))
+            self._made = made
+        return made.body, content_type
 
     def families(self) -> Iterator[Metric]:
         """Yield every metric."""
