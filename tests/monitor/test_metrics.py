@@ -158,8 +158,10 @@ def test_whoever_asks_often_gets_the_same_until_there_is_something_new(monkeypat
     ready[0] = False
     assert metrics.scrape("")[0] is first
     assert b"# EOF" in metrics.scrape(OPEN)[0]
-    now_s[0] += 0.6  # no news of the loop: what is wrong with it is told all the same
     assert b"liveclf_ready 0.0" in metrics.scrape("")[0]
+    ready[0] = True
+    now_s[0] += 0.6  # no news of the loop: what is wrong with it is told all the same
+    assert b"liveclf_ready 1.0" in metrics.scrape("")[0]
     metrics.take(snapshot(stream(stats(samples=2))))
     assert b'liveclf_samples_total{stream="0"} 2.0' in metrics.scrape("")[0]
 
