@@ -37,6 +37,7 @@ HEAVY = (
     "tensorflow",
     "keras",
     "onnxruntime",
+    "numba",
     "rtlsdr",
     "SoapySDR",
     "h5py",
