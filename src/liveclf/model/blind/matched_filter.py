@@ -8,16 +8,13 @@ import numpy as np
 
 from liveclf.model.blind.constants import FLOOR_OVER_LEAST, SMOOTHING_BINS
 from liveclf.model.blind.kernel import kernel
+from liveclf.records import FloatArray
 
 
-@kernel
-def as_complex(x: Any) -> Any:
-    """Join windows (n, 2, samples) float32 to (n, samples) complex64."""
-    n, _, samples = x.shape
-    z = np.empty((n, samples), np.complex64)
-    for k in range(n):
-        for i in range(samples):
-            z[k, i] = complex(x[k, 0, i], x[k, 1, i])
+def as_complex(x: FloatArray) -> Any:
+    """Join windows (n, 2, samples) float32, of any layout, to (n, samples) complex64."""
+    z = np.empty((x.shape[0], x.shape[2]), np.complex64)
+    z.real, z.imag = x[:, 0], x[:, 1]
     return z
 
 
