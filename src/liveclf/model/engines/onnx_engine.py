@@ -31,7 +31,7 @@ def open_engine(
     precision = settings.precision
     if precision == "auto":
         precision = "int8" if ONNX_FILES["int8"] in bundle.info.files else "fp32"
-    before = _compiled(tell) if LAYER_FILES.get(precision) in bundle.info.files else None
+    before = compiled_front(tell) if LAYER_FILES.get(precision) in bundle.info.files else None
     path = bundle.file((LAYER_FILES if before else ONNX_FILES)[precision])
     engine = OnnxEngine(path, precision, settings.batch or 1, settings.threads, before)
     if not settings.threads or not settings.batch:
@@ -49,7 +49,7 @@ def open_engine(
     return engine, precision
 
 
-def _compiled(tell: Callable[[str], None]) -> Front | None:
+def compiled_front(tell: Callable[[str], None]) -> Front | None:
     """Return what comes before the layers with weights, compiled, or None if it cannot be."""
     try:
         from liveclf.model.blind.front import front
