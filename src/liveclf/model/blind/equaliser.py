@@ -63,40 +63,60 @@ def _covariance(z: Any, weight: Any, ridge: Any) -> Any:
 @kernel
 def _rounds(z: Any, weight: Any, ridge: Any, inverse: Any) -> Any:
     n, _, samples = z.shape
-    out = np.empty((n, 2, samples), np.float32)
+    out = z.copy()
     re, im = _room(samples), _room(samples)
-    wanted_re, wanted_im = np.empty(samples, np.float32), np.empty(samples, np.float32)
+    wanted = np.empty((2, samples), np.float32)
     target, filters = np.empty(TAPS, np.complex64), np.empty(TAPS, np.complex64)
     for k in range(n):
         _around(z[k, 0], re)
         _around(z[k, 1], im)
-        out[k] = z[k]
         for _ in range(ROUNDS):
-            for m in range(samples):
-                power = out[k, 0, m] * out[k, 0, m] + out[k, 1, m] * out[k, 1, m]
-                wanted = weight[k, m] * (np.float32(2) - power)
-                wanted_re[m], wanted_im[m] = wanted * out[k, 0, m], wanted * out[k, 1, m]
-            for i in range(TAPS):
-                late = _REACH + LATEST - i
-                sum_re = sum_im = np.float32(0)
-                for m in range(samples):
-                    sum_re += re[m + late] * wanted_re[m] + im[m + late] * wanted_im[m]
-                    sum_im += re[m + late] * wanted_im[m] - im[m + late] * wanted_re[m]
-                target[i] = complex(sum_re, sum_im)
+            _pull(out[k], weight[k], wanted)
+            _correlate(re, im, wanted, target)
             target[LATEST] += ridge[k]
-            for i in range(TAPS):
-                filters[i] = 0
-                for j in range(TAPS):
-                    filters[i] += inverse[k, i, j] * target[j]
-            out[k] = 0
-            for i in range(TAPS):
-                late = _REACH + LATEST - i
-                a, b = filters[i].real, filters[i].imag
-                for m in range(samples):
-                    out[k, 0, m] += a * re[m + late] - b * im[m + late]
-                    out[k, 1, m] += b * re[m + late] + a * im[m + late]
+            _apply(inverse[k], target, filters)
+            _filter(re, im, filters, out[k])
             _to_unit_power(out[k], weight[k])
     return out
+
+
+@kernel
+def _pull(z: Any, weight: Any, out: Any) -> None:
+    """Write what pulls each sample towards unit power, the more the nearer to a symbol."""
+    for m in range(z.shape[1]):
+        pull = weight[m] * (np.float32(2) - z[0, m] * z[0, m] - z[1, m] * z[1, m])
+        out[0, m], out[1, m] = pull * z[0, m], pull * z[1, m]
+
+
+@kernel
+def _correlate(re: Any, im: Any, wanted: Any, out: Any) -> None:
+    """Write the sums of the taps, conjugate, times what is wanted."""
+    for i in range(TAPS):
+        late = _REACH + LATEST - i
+        sum_re = sum_im = np.float32(0)
+        for m in range(wanted.shape[1]):
+            sum_re += re[m + late] * wanted[0, m] + im[m + late] * wanted[1, m]
+            sum_im += re[m + late] * wanted[1, m] - im[m + late] * wanted[0, m]
+        out[i] = complex(sum_re, sum_im)
+
+
+@kernel
+def _apply(matrix: Any, x: Any, out: Any) -> None:
+    for i in range(len(out)):
+        out[i] = 0
+        for j in range(len(x)):
+            out[i] += matrix[i, j] * x[j]
+
+
+@kernel
+def _filter(re: Any, im: Any, filters: Any, out: Any) -> None:
+    out[:] = 0
+    for i in range(TAPS):
+        late = _REACH + LATEST - i
+        a, b = filters[i].real, filters[i].imag
+        for m in range(out.shape[1]):
+            out[0, m] += a * re[m + late] - b * im[m + late]
+            out[1, m] += b * re[m + late] + a * im[m + late]
 
 
 @kernel
