@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from liveclf.model.blind.constants import DOUBT, LATEST, ROUNDS
-from liveclf.model.blind.kernel import kernel
+from liveclf.model.blind.kernel import kernel, part
 from liveclf.records import FloatArray
 
 TAPS = 2 * LATEST + 1
@@ -65,42 +65,42 @@ def _rounds(z: Any, weight: Any, ridge: Any, inverse: Any) -> Any:
     n, _, samples = z.shape
     out = z.copy()
     re, im = _room(samples), _room(samples)
-    wanted = np.empty((2, samples), np.float32)
+    wanted_re, wanted_im = np.empty(samples, np.float32), np.empty(samples, np.float32)
     target, filters = np.empty(TAPS, np.complex64), np.empty(TAPS, np.complex64)
     for k in range(n):
         _around(z[k, 0], re)
         _around(z[k, 1], im)
         for _ in range(ROUNDS):
-            _pull(out[k], weight[k], wanted)
-            _correlate(re, im, wanted, target)
+            _pull(out[k, 0], out[k, 1], weight[k], wanted_re, wanted_im)
+            _correlate(re, im, wanted_re, wanted_im, target)
             target[LATEST] += ridge[k]
             _apply(inverse[k], target, filters)
-            _filter(re, im, filters, out[k])
+            _filter(re, im, filters, out[k, 0], out[k, 1])
             _to_unit_power(out[k], weight[k])
     return out
 
 
-@kernel
-def _pull(z: Any, weight: Any, out: Any) -> None:
+@part
+def _pull(re: Any, im: Any, weight: Any, out_re: Any, out_im: Any) -> None:
     """Write what pulls each sample towards unit power, the more the nearer to a symbol."""
-    for m in range(z.shape[1]):
-        pull = weight[m] * (np.float32(2) - z[0, m] * z[0, m] - z[1, m] * z[1, m])
-        out[0, m], out[1, m] = pull * z[0, m], pull * z[1, m]
+    for m in range(len(re)):
+        pull = weight[m] * (np.float32(2) - re[m] * re[m] - im[m] * im[m])
+        out_re[m], out_im[m] = pull * re[m], pull * im[m]
 
 
-@kernel
-def _correlate(re: Any, im: Any, wanted: Any, out: Any) -> None:
+@part
+def _correlate(re: Any, im: Any, by_re: Any, by_im: Any, out: Any) -> None:
     """Write the sums of the taps, conjugate, times what is wanted."""
     for i in range(TAPS):
         late = _REACH + LATEST - i
         sum_re = sum_im = np.float32(0)
-        for m in range(wanted.shape[1]):
-            sum_re += re[m + late] * wanted[0, m] + im[m + late] * wanted[1, m]
-            sum_im += re[m + late] * wanted[1, m] - im[m + late] * wanted[0, m]
+        for m in range(len(by_re)):
+            sum_re += re[m + late] * by_re[m] + im[m + late] * by_im[m]
+            sum_im += re[m + late] * by_im[m] - im[m + late] * by_re[m]
         out[i] = complex(sum_re, sum_im)
 
 
-@kernel
+@part
 def _apply(matrix: Any, x: Any, out: Any) -> None:
     for i in range(len(out)):
         out[i] = 0
@@ -108,15 +108,16 @@ def _apply(matrix: Any, x: Any, out: Any) -> None:
             out[i] += matrix[i, j] * x[j]
 
 
-@kernel
-def _filter(re: Any, im: Any, filters: Any, out: Any) -> None:
-    out[:] = 0
+@part
+def _filter(re: Any, im: Any, filters: Any, out_re: Any, out_im: Any) -> None:
+    out_re[:] = 0
+    out_im[:] = 0
     for i in range(TAPS):
         late = _REACH + LATEST - i
         a, b = filters[i].real, filters[i].imag
-        for m in range(out.shape[1]):
-            out[0, m] += a * re[m + late] - b * im[m + late]
-            out[1, m] += b * re[m + late] + a * im[m + late]
+        for m in range(len(out_re)):
+            out_re[m] += a * re[m + late] - b * im[m + late]
+            out_im[m] += b * re[m + late] + a * im[m + late]
 
 
 @kernel

@@ -17,3 +17,8 @@ def kernel(function: F) -> F:
     """Compile a function over arrays when it is first called, and remember it on disk."""
     compiled = njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")(function)
     return cast(F, compiled)
+
+
+def part(function: F) -> F:
+    """Mark a part of kernels, which becomes one with them: what loops write is theirs alone."""
+    return cast(F, njit(inline="always")(function))
