@@ -16,7 +16,7 @@ from liveclf.errors import LiveclfError
 # name -> (module, help)
 COMMANDS = {
     "run": ("liveclf.cli.run", "classify a recording or a stream, continuously"),
-    "plot": ("liveclf.cli.plot", "draw a spectrogram of a recording, emissions boxed and labelled"),
+    "plot": ("liveclf.cli.plot", "draw a recording, its emissions boxed and labelled"),
     "scan": ("liveclf.cli.scan", "label many recordings in parallel, with resume"),
     "record": ("liveclf.cli.record", "write a stream or a recording as SigMF"),
     "devices": ("liveclf.cli.devices", "list the radios that are there"),
