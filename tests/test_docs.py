@@ -7,18 +7,22 @@ import re
 import runpy
 import shlex
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import jsonschema
 import msgspec
 import pytest
+from test_architecture import LAYERS
 
 from liveclf.cli import COMMANDS, build_parser, main
 from liveclf.cli.options import Parser, resolve
 from liveclf.config import RunSettings, load
 from liveclf.errors import UsageError
 from liveclf.sinks import parse_outputs
+from liveclf.sources.capture import timeline
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -100,13 +104,13 @@ def test_every_configuration_in_the_repository_is_told_of() -> None:
 
 def _anchors(text: str) -> set[str]:
     """Return what the headings of a page can be linked to by, as GitHub makes it."""
-    anchors, in_code = set[str](), False
+    anchors, seen, in_code = set[str](), Counter[str](), False
     for line in text.splitlines():
         in_code ^= line.startswith("```")
         if not in_code and (heading := re.match(r"#+ +(.*)", line)):
             kept = re.sub(r"[^\w\- ]", "", heading[1].strip().lower()).replace(" ", "-")
-            n = sum(1 for anchor in anchors if anchor.removesuffix(f"-{anchor[-1]}") == kept)
-            anchors.add(f"{kept}-{n}" if kept in anchors else kept)
+            anchors.add(f"{kept}-{seen[kept]}" if seen[kept] else kept)
+            seen[kept] += 1
     return anchors
 
 
@@ -183,8 +187,8 @@ def test_every_command_line_is_understood(document: str, monkeypatch: pytest.Mon
             parsed = parser.parse_args(call)
             settings = commands[parsed.command].settings
             resolved = resolve(parsed, settings) if settings else None
-            if isinstance(resolved, RunSettings):
-                parse_outputs(resolved.output.to)
+            if isinstance(resolved, RunSettings):  # without options: they name files to be read
+                parse_outputs([output.partition("?")[0] for output in resolved.output.to])
         except SystemExit:  # --help and --version
             continue
         except UsageError as error:
@@ -276,3 +280,67 @@ def test_no_registry_and_no_private_path_is_named() -> None:
             if path == Path(__file__):
                 continue
             assert not registry.search(path.read_text(encoding="utf-8")), name
+
+
+# -- what pages say of the program ---------------------------------------------------------
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+PACKAGE = ROOT / "src" / "liveclf"
+
+
+def test_the_diagram_shows_what_there_is() -> None:
+    (diagram,) = re.findall(r"```mermaid\n(.*?)```", ARCHITECTURE, re.DOTALL)
+    places = [place for label in re.findall(r'\["(.*?)"\]', diagram) for place in label.split(", ")]
+    assert [place for place in places if not (PACKAGE / place).exists()] == []
+    parts = {place.partition("/")[0] for place in places}
+    assert {"sources", "dsp", "live", "model", "sinks", "web"} <= parts
+    nodes = set(re.findall(r"(\w+)\[", diagram))
+    ends = re.findall(r"^ +(\w+)(?:\[.*?\])? --.*?(?:--)?> (\w+)", diagram, re.MULTILINE)
+    assert {end for pair in ends for end in pair} == nodes
+    for record in re.findall(r'-- "([A-Z]\w+)"', diagram):
+        assert any(f"class {record}" in file.read_text("utf-8") for file in PACKAGE.rglob("*.py"))
+
+
+def test_the_rows_of_the_architecture_are_those_that_are_checked() -> None:
+    rows = re.findall(r"^\| \d+ \| (`.*`) \|$", ARCHITECTURE, re.MULTILINE)
+    assert tuple(tuple(re.findall(r"`(\w+)`", row)) for row in rows) == LAYERS
+
+
+def test_the_limits_that_a_page_states_are_those_of_the_code() -> None:
+    stated = re.findall(r"`([a-z_.]+)\.([A-Z_]+)` = ([\d,.]+)", ARCHITECTURE)
+    assert len(stated) > 5
+    for module, name, value in stated:
+        limit = getattr(import_module(f"liveclf.{module}"), name)
+        assert float(limit) == float(value.replace(",", "")), f"{module}.{name}"
+
+
+def test_every_cause_of_a_loss_is_told() -> None:
+    told = " ".join(RELIABILITY.split())
+    text = "\n".join(file.read_text("utf-8") for file in PACKAGE.rglob("*.py"))
+    causes = {
+        *re.findall(r'Loss\("(.*?)"', text),
+        *re.findall(r'(?:skipped|left_out)\["(.*?)"\]', text),
+        *(timeline.DEVICE, timeline.CLOCK, timeline.AWAY, timeline.SETTLING, timeline.OVERWRITTEN),
+    }
+    assert len(causes) > 10
+    assert {cause for cause in causes if cause not in told} == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "has"),
+    re.findall(r"^\| `liveclf (.*?)` \| (\d) \| (?:`(.*)`)? *\|$", RELIABILITY, re.MULTILINE),
+)
+def test_the_exit_codes_are_those_that_are_told(
+    command: str,
+    code: str,
+    has: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command)) == int(code)
+    said = capfd.readouterr().err
+    assert has in said
+    assert len(said.strip().splitlines()) <= 1

@@ -59,7 +59,7 @@ to = ["table", "jsonl:labels.jsonl"]
 | frequency | `433920000`, `"433.92M"`, `"433.92MHz"` | `433.92M`, `433e6`, `250k` |
 | duration | `2.5`, `"250ms"`, `"1h23m"` | `2.5`, `250ms`, `1h23m` |
 | count | `100000`, `"250k"` | `100000`, `250k`, `1e6` |
-| true, false | `true`, `false` | `--flag`, `--no-flag` |
+| true, false | `true`, `false` | `--loop`, `--no-loop` |
 | list | `["a", "b"]` | the flag once for each |
 
 Every command also takes `--help` and `--debug`, which adds the traceback to an error;
