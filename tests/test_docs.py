@@ -15,7 +15,6 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
-from test_architecture import LAYERS
 
 from liveclf.cli import COMMANDS, build_parser, main
 from liveclf.cli.options import Parser, resolve
@@ -23,6 +22,7 @@ from liveclf.config import RunSettings, load
 from liveclf.errors import UsageError
 from liveclf.sinks import parse_outputs
 from liveclf.sources.capture import timeline
+from test_architecture import LAYERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -171,6 +171,7 @@ def _calls(line: str) -> Iterator[list[str]]:
 def _told(document: str) -> list[list[str]]:
     """Return every command line of a page; the name of a command alone is no more than a name."""
     text = (ROOT / document).read_text(encoding="utf-8")
+    text = re.sub(r"^\| `liveclf .*` \| 2 \|.*$", "", text, flags=re.MULTILINE)  # told to be wrong
     calls = [call for line in _shell_lines(text) for call in _calls(line)]
     spans = re.findall(r"(?<!`)`(liveclf [^`]+)`(?!`)", _without_code(text))
     calls += [call for span in spans for call in _calls(" ".join(span.split())) if len(call) > 1]
