@@ -197,7 +197,7 @@ def test_every_command_line_is_understood(document: str, monkeypatch: pytest.Mon
 
 
 def test_command_lines_are_found_and_a_wrong_one_is_not_understood() -> None:
-    assert len(_told("README.md")) > 10
+    assert len(_told("docs/sources.md")) > 10
     line = "A=1 rtl_sdr - | liveclf run - --rate 1M > out && liveclf bench # liveclf none"
     assert list(_calls(line)) == [["run", "-", "--rate", "1M"], ["bench"]]
     with pytest.raises(UsageError):
