@@ -17,25 +17,37 @@ from liveclf.cli.completion import SHELLS
 from liveclf.model.engines import ENGINES
 from liveclf.sinks import SINKS
 
-# What a shell has in its variables when TAB is pressed at the end of a line, and what it offers.
+# What a shell has in its variables when TAB is pressed at the end of each line, and what it offers.
 _BASH = r"""
 eval "$(liveclf completion bash)"
-COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9 COMP_KEY=9
-read -ra COMP_WORDS <<< "$1"
-[[ $1 == *" " ]] && COMP_WORDS+=("")
-COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-eval "$(complete -p liveclf | sed -E 's/.* -F ([^ ]+) .*/\1/') liveclf '${COMP_WORDS[COMP_CWORD]}' ''"
-printf '%s\n' "${COMPREPLY[@]}"
+completes=$(complete -p liveclf | sed -E 's/.* -F ([^ ]+) .*/\1/')
+for line; do
+  COMP_LINE=$line COMP_POINT=${#line} COMP_TYPE=9 COMP_KEY=9 COMPREPLY=()
+  read -ra COMP_WORDS <<< "$line"
+  [[ $line == *" " ]] && COMP_WORDS+=("")
+  COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+  $completes liveclf "${COMP_WORDS[COMP_CWORD]}" ""
+  printf '%s\n' "${COMPREPLY[@]}" "=="
+done
 """
 _ZSH = r"""
 compdef() { completes=$1; }
 _describe() { print -rl -- "${completions[@]}"; }
 eval "$(liveclf completion zsh)"
-BUFFER=$1 CURSOR=${#1} words=(${(z)1})
-CURRENT=${#words}; [[ $1 == *" " ]] && (( CURRENT++ ))
-$completes
+for line; do
+  BUFFER=$line CURSOR=${#line} words=(${(z)line})
+  CURRENT=${#words}; [[ $line == *" " ]] && (( CURRENT++ ))
+  $completes
+  print "=="
+done
 """
-_FISH = 'liveclf completion fish | source; complete --do-complete "$argv[1]"'
+_FISH = """
+liveclf completion fish | source
+for line in $argv
+  complete --do-complete "$line"
+  echo "=="
+end
+"""
 
 
 @pytest.fixture
@@ -53,61 +65,63 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def ask(shell: str, line: str, environment: dict[str, str], folder: Path) -> list[str]:
-    """Return what a shell offers at the end of a line."""
+def ask(
+    shell: str, lines: tuple[str, ...], environment: dict[str, str], folder: Path
+) -> list[set[str]]:
+    """Return what a shell offers at the end of each line."""
     program = {
-        "bash": ["bash", "--norc", "-c", _BASH, "bash", line],
-        "zsh": ["zsh", "-f", "-c", _ZSH, "zsh", line],
-        "fish": ["fish", "--no-config", "-c", _FISH, line],
+        "bash": ["bash", "--norc", "-c", _BASH, "bash"],
+        "zsh": ["zsh", "-f", "-c", _ZSH, "zsh"],
+        "fish": ["fish", "--no-config", "-c", _FISH],
     }[shell]
     done = subprocess.run(
-        program, env=environment, cwd=folder, capture_output=True, text=True, timeout=120,
-        check=False,
+        [*program, *lines],
+        env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert not done.stderr, done.stderr
     behind = ":" if shell == "zsh" else "\t"  # a description
-    return [text.partition(behind)[0].strip() for text in done.stdout.splitlines() if text.strip()]
+    answers = done.stdout.split("==\n")[:-1]
+    assert len(answers) == len(lines)
+    return [
+        {word.partition(behind)[0].strip() for word in answer.splitlines() if word.strip()}
+        for answer in answers
+    ]
 
 
-@pytest.fixture(params=SHELLS)
-def offered(request, environment, tmp_path):
-    """Return what asks a shell that is installed."""
-    shell = request.param
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_completes_commands_flags_names_and_files(shell, environment, tmp_path):
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     (tmp_path / "band.sigmf-meta").touch()
-    (tmp_path / "archive").mkdir()
-    return lambda line: ask(shell, line, environment, tmp_path)
-
-
-def test_a_shell_completes_commands_flags_names_and_files(offered):
-    assert set(offered("liveclf ")) == set(COMMANDS)
-    assert offered("liveclf run --eng") == ["--engine"]
-    assert set(offered("liveclf run --engine ")) == {"auto", *ENGINES}
-    assert offered("liveclf plot ban") == ["band.sigmf-meta"]
+    lines = ("liveclf ", "liveclf run --eng", "liveclf run --engine ", "liveclf plot ban")
+    assert ask(shell, lines, environment, tmp_path) == [
+        set(COMMANDS),
+        {"--engine"},
+        {"auto", *ENGINES},
+        {"band.sigmf-meta"},
+    ]
 
 
 def test_behind_a_colon_comes_the_file_of_an_output(environment, tmp_path):
     (tmp_path / "labels.jsonl").touch()
-    kinds = set(ask("bash", "liveclf run -o ", environment, tmp_path))
+    lines = ("liveclf run -o ", "liveclf run -o jsonl:lab", "liveclf run -o mqtt:lab")
+    kinds, files, brokers = ask("bash", lines, environment, tmp_path)
     assert {name for name in kinds if ":" not in name} == {"auto", "table", "jsonl", "csv", "null"}
     assert {name[:-1] for name in kinds if ":" in name} == {k for k in SINKS if SINKS[k].target}
-    # bash splits words at a colon and completes what is behind it.
-    assert ask("bash", "liveclf run -o jsonl:lab", environment, tmp_path) == ["labels.jsonl"]
-    assert ask("bash", "liveclf run -o mqtt:lab", environment, tmp_path) == []
+    assert files == {"labels.jsonl"}  # bash splits words at a colon and completes what is behind it
+    assert brokers == set()
 
 
 def test_a_value_of_few_names_offers_them_and_a_number_offers_no_file(environment, tmp_path):
     (tmp_path / "band.sigmf-meta").touch()
-
-    def offers(line: str) -> set[str]:
-        return set(ask("bash", line, environment, tmp_path))
-
-    assert offers("liveclf run --when-slow ") == {"auto", "drop-oldest", "stride", "block"}
-    assert offers("liveclf train --preset ") == {"vgg16", "vgg16-slim", "vgg16-classic"}
-    assert offers("liveclf evaluate vgg16-s") == {"vgg16-slim"}
-    assert offers("liveclf run --device soa") == {"soapy"}
-    assert offers("liveclf run --gain ") == set()
+    wanted = {
+        "liveclf run --when-slow ": {"auto", "drop-oldest", "stride", "block"},
+        "liveclf train --preset ": {"vgg16", "vgg16-slim", "vgg16-classic"},
+        "liveclf evaluate vgg16-s": {"vgg16-slim"},
+        "liveclf run --device soa": {"soapy"},
+        "liveclf run --gain ": set(),
+    }
+    assert ask("bash", tuple(wanted), environment, tmp_path) == [*wanted.values()]
 
 
 def test_every_value_has_a_way_to_be_completed():
