@@ -84,7 +84,7 @@ class SendSettings(Section, frozen=True):
     """Where `liveclf publish` sends to, and how."""
 
     to: Annotated[str, option("address of ZeroMQ's to wait at for receivers; tcp://0.0.0.0:5555 for those on other machines", "--to", metavar="ADDRESS")] = "tcp://127.0.0.1:5555"
-    socket: Annotated[str, option("pub: to all who listen, or push: each message to one", "--socket", metavar="NAME")] = "pub"
+    socket: Annotated[str, option("pub: to all who listen, or push: each message to one", "--socket", metavar="NAME", known=SOCKETS)] = "pub"
     connect: Annotated[bool, option("connect to a receiver that waits, instead of waiting", "--connect")] = False
     tags: Annotated[bool, option("GNU Radio's tag headers, so that losses, rate and centre are known", "--tags")] = True
     key: Annotated[str, option("in front of each message, for receivers of several streams", "--key", metavar="KEY")] = ""
