@@ -3,9 +3,10 @@
     python tools/bench_engines.py [--model NAME|DIR] [--seconds 2] [--rounds 3]
     python tools/bench_engines.py --preset vgg16 --width 0.5     # untrained: speed alone
 
-Prints a table: windows per second and processor time per window of each runtime in fp32 and
-int8 (ONNX Runtime, OpenVINO, LiteRT, TensorFlow), their ratio to ONNX Runtime int8 as
-`liveclf run` has it, and how often they give the label of the fp32 network; then the ratios
+Prints a table: windows per second and processor time per window of the engine of `liveclf run`
+(what has no weights compiled, the rest by ONNX Runtime) and of the whole network by each runtime
+in fp32 and int8 (ONNX Runtime, OpenVINO, LiteRT, TensorFlow), their ratio to that engine in
+int8, and how often they give the label of the fp32 network; then the ratios
 to `model.predict` in batches of 128 and window by window. All take turns, round by round, so
 that other programs disturb all alike; what is not installed or fails is a line below.
 """
@@ -27,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from liveclf.config import ModelSettings
-from liveclf.model.bundle import KERAS_FILE, ONNX_FILES, load_bundle
-from liveclf.model.engines.onnx_engine import OnnxEngine, cores
+from liveclf.model.bundle import KERAS_FILE, LAYER_FILES, ONNX_FILES, load_bundle
+from liveclf.model.engines.onnx_engine import OnnxEngine, compiled_front, cores
 from liveclf.model.engines.tuning import candidates, measure
 from liveclf.records import FloatArray
 from liveclf.signals.classes import CLASSES
@@ -73,7 +74,7 @@ def main() -> None:
         if arguments.preset:
             _write_untrained(arguments.preset, arguments.width, folder, x)
         rows, missing = _rows(folder, Path(scratch), x)
-        exact = _labels(rows[0], x)
+        exact = _labels(next(row for row in rows if "fp32" in row.name), x)
         for row in rows:
             few = x[:256] if row.batch == 1 else x
             row.agreement = float(np.mean(_labels(row, few) == exact[: len(few)]))
@@ -96,22 +97,26 @@ def _arguments() -> argparse.Namespace:
 
 
 def _write_untrained(preset: str, width: float | None, folder: Path, x: FloatArray) -> None:
-    """Write the three files of a network that has learnt nothing."""
-    from liveclf.learn.export.bundling import export_onnx
+    """Write the files of a network that has learnt nothing."""
+    from liveclf.learn.export.bundling import export_onnx, write_layers
     from liveclf.learn.export.quantise import quantise
-    from liveclf.model.vgg16 import build_vgg16
+    from liveclf.model.vgg16 import PRESETS, build_vgg16
 
     model = build_vgg16(len(CLASSES), preset, width)
     model.save(folder / KERAS_FILE)
     export_onnx(model, folder / ONNX_FILES["fp32"])
     quantise(folder / ONNX_FILES["fp32"], folder / ONNX_FILES["int8"], x[:256])
+    if PRESETS[preset].joint_stem:
+        write_layers(folder)
 
 
 def _rows(folder: Path, scratch: Path, x: FloatArray) -> tuple[list[Row], list[str]]:
-    """Open everything; the fp32 network of ONNX Runtime first."""
+    """Open everything; our engine first, where it differs from ONNX Runtime."""
     openers: dict[str, Callable[[], Row]] = {}
-    for precision, file in ONNX_FILES.items():
-        path = folder / file
+    for precision, file in LAYER_FILES.items():
+        path = folder / ONNX_FILES[precision]
+        if (folder / file).exists():
+            openers[f"liveclf {precision}"] = lambda p=folder / file, k=precision: _ours(p, k)  # type: ignore[misc]
         for kind, opener in (("ONNX Runtime", _onnx), ("OpenVINO", _openvino)):
             openers[f"{kind} {precision}"] = lambda o=opener, p=path, k=precision: o(p, k)  # type: ignore[misc]
         openers[f"LiteRT {precision}"] = lambda k=precision: _litert(folder, scratch, k, x)  # type: ignore[misc]
@@ -134,8 +139,15 @@ def _rows(folder: Path, scratch: Path, x: FloatArray) -> tuple[list[Row], list[s
     return rows, missing
 
 
+def _ours(path: Path, precision: str) -> Row:
+    return _tuned(OnnxEngine(path, precision, 1, before=compiled_front(print)))
+
+
 def _onnx(path: Path, precision: str) -> Row:
-    engine = OnnxEngine(path, precision, 1)
+    return _tuned(OnnxEngine(path, precision, 1))
+
+
+def _tuned(engine: OnnxEngine) -> Row:
     choice = measure(engine, candidates(cores(), 0, 0))
     engine.use(choice.threads, choice.batch)
     return Row(f", {choice.threads} threads", engine.predict, choice.batch)
@@ -233,11 +245,11 @@ def _table(rows: list[Row]) -> Table:
         "windows a call",
         "windows/s",
         "CPU ms a window",
-        "to ORT int8",
+        "to liveclf int8",
         "same label as fp32",
     )
     table = Table("runtime", *columns)
-    base = next((row for row in rows if row.name.startswith("ONNX Runtime int8")), rows[0])
+    base = _base(rows)
     for row in rows:
         ratio = statistics.median(a / b for a, b in zip(row.rates, base.rates, strict=True))
         table.add_row(
@@ -251,8 +263,14 @@ def _table(rows: list[Row]) -> Table:
     return table
 
 
+def _base(rows: list[Row]) -> Row:
+    """Return the engine of `liveclf run`; one without compiled parts is ONNX Runtime alone."""
+    int8 = [row for row in rows if row.name.startswith(("liveclf int8", "ONNX Runtime int8"))]
+    return int8[0] if int8 else rows[0]
+
+
 def _print_ratios(console: Console, rows: list[Row]) -> None:
-    engine = next((row for row in rows if row.name.startswith("ONNX Runtime int8")), rows[0])
+    engine = _base(rows)
     for row in rows:
         if row.name.startswith("model.predict"):
             pairs = zip(engine.rates, row.rates, strict=True)

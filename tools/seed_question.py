@@ -75,7 +75,8 @@ def main() -> None:
     if "a" in parts:
         results["a"] = lab.runs("(a) as posted", [lab.as_posted], seeds)
     if "b" in parts:
-        runs = [lab.ours, partial(lab.ours, batch=arguments.batch)]
+        sizes = {FitSettings().batch, arguments.batch}
+        runs = [partial(lab.ours, batch=size) for size in sorted(sizes)]
         results["b"] = lab.runs("(b) vgg16-classic, our recipe", runs, seeds)
     for title, recipes in (("changed", CHANGED), ("taken", TAKEN)):
         if "c" in parts or title in parts:
@@ -137,7 +138,7 @@ class Lab:
         test = prepared(self._test, POSTED)[..., None]
         return self._result("as posted", seed, posted.model, test, posted.guard, began_s)
 
-    def ours(self, seed: int, batch: int = FitSettings().batch) -> Result:
+    def ours(self, seed: int, batch: int) -> Result:
         """Train vgg16-classic as `liveclf train` would."""
         keras.utils.set_random_seed(seed)
         model = build_vgg16(len(CLASSES), "vgg16-classic", self._width)

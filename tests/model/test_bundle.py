@@ -19,7 +19,9 @@ from liveclf.model import bundle as bundle_module
 from liveclf.model.bundle import Accuracy, BundleInfo, fields_sha256, load_bundle, write_info
 from liveclf.signals.classes import CLASSES, FAMILY_OF
 
-FILES = ("model.keras", "model.fp32.onnx", "model.int8.onnx")
+FILES = (
+    "model.keras", "model.fp32.onnx", "model.int8.onnx", "layers.fp32.onnx", "layers.int8.onnx",
+)  # fmt: skip
 
 
 @pytest.fixture

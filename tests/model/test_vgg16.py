@@ -11,6 +11,7 @@ from frontend_by_hand import matched_by_hand
 from numpy.typing import NDArray
 from symbols_by_hand import constellation_by_hand
 
+from liveclf.config import training
 from liveclf.errors import UsageError
 from liveclf.model.vgg16 import PRESETS, MeanStd, build_vgg16
 from liveclf.signals.classes import CLASSES
@@ -35,6 +36,11 @@ def run(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
 @pytest.fixture(scope="module")
 def full() -> keras.Model:
     return build_vgg16(30, "vgg16")
+
+
+def test_the_settings_name_every_preset():
+    """Stated twice: the table here imports Keras, which a `--help` does not."""
+    assert set(training.PRESETS) == set(PRESETS)
 
 
 @pytest.fixture(scope="module", params=PRESETS)

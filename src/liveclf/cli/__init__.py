@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from importlib import import_module
 
 from liveclf import __version__
 from liveclf.cli.messages import asked_format, flush_stderr, flush_stdout, say_error, speak
@@ -13,7 +15,7 @@ from liveclf.errors import LiveclfError
 # name -> (module, help)
 COMMANDS = {
     "run": ("liveclf.cli.run", "classify a recording or a stream, continuously"),
-    "plot": ("liveclf.cli.plot", "draw a spectrogram of a recording, emissions boxed and labelled"),
+    "plot": ("liveclf.cli.plot", "draw a recording, its emissions boxed and labelled"),
     "scan": ("liveclf.cli.scan", "label many recordings in parallel, with resume"),
     "record": ("liveclf.cli.record", "write a stream or a recording as SigMF"),
     "devices": ("liveclf.cli.devices", "list the radios that are there"),
@@ -24,6 +26,7 @@ COMMANDS = {
     "train": ("liveclf.cli.train", "train a network on generated signals and bundle it"),
     "evaluate": ("liveclf.cli.evaluate", "measure a bundle on a labelled data set"),
     "export": ("liveclf.cli.export", "write the network of a bundle as ONNX, SavedModel or LiteRT"),
+    "completion": ("liveclf.cli.completion", "let a shell complete commands, flags and values"),
 }
 
 EPILOG = """\
@@ -44,6 +47,7 @@ examples:
   liveclf train --run runs/mine
   liveclf evaluate vgg16-slim --data test.hdf5
   liveclf export vgg16-slim --to onnx-fp32 --out vgg16-slim.onnx
+  eval "$(liveclf completion bash)"
 
 exit codes: 0 done, 1 failed, 2 wrong use, 3 something to install, 130 interrupted
 """
@@ -62,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     speak(asked_format(arguments))
     try:
+        if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks, at a press of TAB
+            from liveclf.cli.completing import complete
+
+            complete()
         code = _dispatch(arguments)
         flush_stdout()
         return code
@@ -81,7 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush_stderr()
 
 
-def _dispatch(arguments: list[str]) -> int:
+def build_parser(named: Container[str] = tuple(COMMANDS)) -> Parser:
+    """Make the parser of the program.
+
+    Args:
+        named: Commands whose flags are needed: each is imported, the others have a name and a
+            help only.
+    """
     parser = Parser(
         prog="liveclf",
         description="Modulation labels from radios, recordings and streams, continuously.",
@@ -89,13 +103,20 @@ def _dispatch(arguments: list[str]) -> int:
     )
     parser.add_argument("--version", action="version", version=f"liveclf {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
-    # Only the command that was named is imported; the others need no more than a name here.
-    named = next((a for a in arguments if a in COMMANDS), None)
     for name, (module, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
-        if name == named:
-            __import__(module)
-            sys.modules[module].add_options(command)
+        if name in named:
+            import_module(module).add_options(command)
+    return parser
+
+
+def named_in(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the command among the words of a command line, if there is one."""
+    return tuple(word for word in words if word in COMMANDS)[:1]
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser = build_parser(named_in(arguments))
     try:
         parsed = parser.parse_args(arguments)
     except SystemExit:  # --help and --version; a wrong use raises UsageError

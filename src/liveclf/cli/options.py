@@ -20,15 +20,27 @@ _NAMES = ("source.path", "radio.device")
 _STREAMS = "streams"
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the epilog, and the longest command on the line of its help."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Leave room for what commands are indented by, which argparse forgets."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are ours: one sentence, exit code 2."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Keep the lines of the epilog, refuse abbreviated flags, accept --debug everywhere."""
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        """Refuse abbreviated flags, accept --debug everywhere."""
+        kwargs.setdefault("formatter_class", Help)
         super().__init__(allow_abbrev=False, **kwargs)
         self.add_argument("--debug", action="store_true", help="show a traceback with an error")
         self.names = ""  # destination of a positional that takes any number
+        self.settings: type[Section] | None = None  # what a file of --config holds
+        self.known: dict[str, tuple[str, ...]] = {}  # destination -> all that it can be
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Take names also from behind flags, where argparse looks for no more of them."""
@@ -52,6 +64,8 @@ def add_settings(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
         cls: Its settings, sections of options.
     """
     add_flags(parser, cls)
+    if isinstance(parser, Parser):
+        parser.settings = cls
     general = parser.add_argument_group("configuration")
     general.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
     general.add_argument(
@@ -69,8 +83,10 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
         if section == _STREAMS:
             continue
         group = parser.add_argument_group(section)
-        for field, hint, meta in _described(kind):
+        for field, hint, meta in described(kind):
             dest = f"{section}.{field.name}"
+            if isinstance(parser, Parser) and (meta.extra or {})["known"]:
+                parser.known[dest] = (meta.extra or {})["known"]
             _add(group, dest, field, hint, meta, several=takes_several and dest in _NAMES)
 
 
@@ -119,7 +135,7 @@ def _with_names(flags: dict[str, Any], named: list[tuple[str, str, str]]) -> dic
     return flags | {_STREAMS: [nothing | {section: {key: name}} for section, key, name in named]}
 
 
-def _described(kind: type[Section]) -> Iterator[tuple[Any, Any, msgspec.Meta]]:
+def described(kind: type[Section]) -> Iterator[tuple[Any, Any, msgspec.Meta]]:
     """Yield the fields of a section with their annotated type and description."""
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):

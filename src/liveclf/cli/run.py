@@ -28,9 +28,6 @@ from liveclf.emissions import Emissions
 from liveclf.errors import UsageError
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
-from liveclf.live.decider import Decider
-from liveclf.live.emission_decider import EmissionDecider, Rules
-from liveclf.live.finder import Finder
 from liveclf.live.pipeline import Cutter, Stream
 from liveclf.live.shedding import Stride
 from liveclf.notes import Note
@@ -251,6 +248,8 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
 
 def _cutter(settings: RunSettings, info: BundleInfo, engine: Engine, number: int) -> Cutter:
     if settings.detect.wanted:
+        from liveclf.live.finder import Finder  # SciPy: as in `_decider`
+
         return Finder(info.window_samples, settings.detect, number)
     return Framer(info.window_samples, settings.window.hop, number, _normaliser(engine))
 
@@ -258,6 +257,10 @@ def _cutter(settings: RunSettings, info: BundleInfo, engine: Engine, number: int
 def _decider(
     settings: RunSettings, info: BundleInfo, precision: str, streams: list[StreamInfo]
 ) -> pipeline.Decider[Any]:
+    # SciPy's softmax, which a `--help` can do without, as a press of TAB can.
+    from liveclf.live.decider import Decider
+    from liveclf.live.emission_decider import EmissionDecider, Rules
+
     asked = settings.output.min_probability
     least = info.threshold(precision) if asked is None else asked
     top_k, temperature = settings.output.top_k, info.temperature[precision]

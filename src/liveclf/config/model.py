@@ -24,7 +24,7 @@ class ModelSettings(Section, frozen=True):
     threads: Annotated[Auto, option("threads of the engine; auto: measured once, what is fastest", "--threads", metavar="N|auto")] = Auto(0)
     batch: Annotated[Auto, option("most windows per call of the network; auto: likewise", "--batch", metavar="N|auto")] = Auto(0)
     max_age_s: Annotated[Seconds, option("how long a live window waits for its batch to fill when no more are waiting", "--max-age", metavar="TIME")] = Seconds(0)
-    when_slow: Annotated[str, option("what gives when the network cannot keep up: stride (evenly spaced windows are left out), drop-oldest (those later than --max-late), block (a recording or a pipe waits), auto (stride for a radio, else block)", "--when-slow", metavar="NAME")] = "auto"
+    when_slow: Annotated[str, option("what gives when the network cannot keep up: stride (evenly spaced windows are left out), drop-oldest (those later than --max-late), block (a recording or a pipe waits), auto (stride for a radio, else block)", "--when-slow", metavar="NAME", known=WHEN_SLOW)] = "auto"
     max_late_s: Annotated[Seconds, option("live windows that are later than this are left out, counted", "--max-late", metavar="TIME")] = _MAX_LATE_S
 
     def __post_init__(self) -> None:

@@ -84,14 +84,14 @@ class SendSettings(Section, frozen=True):
     """Where `liveclf publish` sends to, and how."""
 
     to: Annotated[str, option("address of ZeroMQ's to wait at for receivers; tcp://0.0.0.0:5555 for those on other machines", "--to", metavar="ADDRESS")] = "tcp://127.0.0.1:5555"
-    socket: Annotated[str, option("pub: to all who listen, or push: each message to one", "--socket", metavar="NAME")] = "pub"
+    socket: Annotated[str, option("pub: to all who listen, or push: each message to one", "--socket", metavar="NAME", known=SOCKETS)] = "pub"
     connect: Annotated[bool, option("connect to a receiver that waits, instead of waiting", "--connect")] = False
     tags: Annotated[bool, option("GNU Radio's tag headers, so that losses, rate and centre are known", "--tags")] = True
     key: Annotated[str, option("in front of each message, for receivers of several streams", "--key", metavar="KEY")] = ""
     native: Annotated[bool, option("samples in the format of the source; else as cf32, GNU Radio's complex", "--native")] = False
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
-    log_format: Annotated[str, option("notes on stderr: text, or json, an object a line", "--log-format", metavar="FORMAT")] = "text"
+    log_format: Annotated[str, option("notes on stderr: text, or json, an object a line", "--log-format", metavar="FORMAT", known=LOG_FORMATS)] = "text"
 
     def __post_init__(self) -> None:
         """Refuse a kind of socket, or a format, that there is not."""

@@ -35,7 +35,7 @@ class OutputSettings(Section, frozen=True):
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
-    log_format: Annotated[str, option("notes on stderr: text, or json, an object a line", "--log-format", metavar="FORMAT")] = "text"
+    log_format: Annotated[str, option("notes on stderr: text, or json, an object a line", "--log-format", metavar="FORMAT", known=LOG_FORMATS)] = "text"
     plot: Annotated[str, option("draw a spectrogram of the run with its emissions, as PNG", "--plot", metavar="OUT.png")] = ""
     save_unknown: Annotated[str, option("keep the IQ of what is not recognised, emissions or windows, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)

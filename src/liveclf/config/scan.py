@@ -32,7 +32,7 @@ class ScanResultSettings(Section, frozen=True):
     """What `liveclf scan` writes."""
 
     output: Annotated[str, option("folder of the results; what is done there is not done again", "--output", "-o", metavar="DIR")] = ""
-    details: Annotated[str, option("a file of records for each recording as well: none, jsonl or csv", "--details", metavar="KIND")] = "none"
+    details: Annotated[str, option("a file of records for each recording as well: none, jsonl or csv", "--details", metavar="KIND", known=DETAILS)] = "none"
     top_k: Annotated[int, option("classes listed per recording and per record", "--top-k", metavar="K", ge=1, le=100)] = OutputSettings().top_k
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     overwrite: Annotated[bool, option("label everything anew, whatever the folder holds", "--overwrite")] = False

@@ -20,7 +20,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One table of a configuration file."""
 
 
-def option(text: str, *flags: str, metavar: str = "", alone: str = "", **limits: Any) -> Meta:
+def option(
+    text: str,
+    *flags: str,
+    metavar: str = "",
+    alone: str = "",
+    known: tuple[str, ...] = (),
+    **limits: Any,
+) -> Meta:
     """Describe a setting: its help, its flags and its limits (ge, gt, le, ...).
 
     Args:
@@ -28,9 +35,10 @@ def option(text: str, *flags: str, metavar: str = "", alone: str = "", **limits:
         flags: None for a positional argument.
         metavar: What stands for the value.
         alone: The value of a flag that is given without one; none: it needs one.
+        known: The names that it can have, for the reference and for shells; see `one_of`.
         limits: See `msgspec.Meta`.
     """
-    extra = {"flags": flags, "metavar": metavar, "alone": alone}
+    extra = {"flags": flags, "metavar": metavar, "alone": alone, "known": known}
     return Meta(description=text, extra=extra, **limits)
 
 

@@ -39,7 +39,7 @@ class RadioSettings(Section, frozen=True):
     antenna: Annotated[str, option("name of the input", "--antenna", metavar="NAME")] = ""
     channel: Annotated[int, option("receiver of a radio with several", "--channel", metavar="N", ge=0)] = 0
     bias_tee: Annotated[bool, option("feed an amplifier through the antenna socket", "--bias-tee")] = False
-    direct_sampling: Annotated[str, option("below the tuner's range: off, i or q, the input of the converter", "--direct-sampling", metavar="NAME")] = "off"
+    direct_sampling: Annotated[str, option("below the tuner's range: off, i or q, the input of the converter", "--direct-sampling", metavar="NAME", known=DIRECT_SAMPLING)] = "off"
     offset_hz: Annotated[Hertz, option("tune so far beside the centre and shift back, away from the spike at 0 Hz", "--offset", metavar="HZ")] = Hertz(0)
     options: Annotated[tuple[str, ...], option("a setting by the name that the driver gives it, may be given several times", "--device-option", metavar="KEY=VALUE")] = ()
     dwell_s: Annotated[Seconds, option("how long at each of several --freq", "--dwell", metavar="TIME")] = Seconds(1)

@@ -8,6 +8,7 @@ from liveclf.config.quantities import Count, Seconds
 from liveclf.config.section import Section, Share, one_of, option
 
 # What settings may say that are one name of a few.
+PRESETS = ("vgg16", "vgg16-slim", "vgg16-classic")
 RECIPES = ("ours", "as-posted")
 MIXED = ("auto", "on", "off")
 ON_STUCK = ("stop", "warn")
@@ -19,10 +20,10 @@ SAMPLE_TYPES = ("float32", "float16")
 class NetworkSettings(Section, frozen=True):
     """The network to train."""
 
-    preset: Annotated[str, option("vgg16, vgg16-slim or vgg16-classic", "--preset", metavar="NAME")] = "vgg16-slim"
+    preset: Annotated[str, option("vgg16, vgg16-slim or vgg16-classic", "--preset", metavar="NAME", known=PRESETS)] = "vgg16-slim"
     width: Annotated[Share | None, option("channels over those of VGG16; none: the preset's own", "--width", metavar="W")] = None
     start: Annotated[str, option("bundle whose weights to begin with; none: random ones", "--from", metavar="NAME|DIR")] = ""
-    recipe: Annotated[str, option("how it is built and trained: ours, or as-posted, the question's network with its own faults", "--recipe", metavar="NAME")] = "ours"
+    recipe: Annotated[str, option("how it is built and trained: ours, or as-posted, the question's network with its own faults", "--recipe", metavar="NAME", known=RECIPES)] = "ours"
 
     def __post_init__(self) -> None:
         """Refuse a recipe that there is not."""
@@ -44,11 +45,11 @@ class FitSettings(Section, frozen=True):
     average: Annotated[float, option("momentum of the average of the weights, which the bundle gets; 0: none", "--average", metavar="M", ge=0, lt=1)] = 0.999
     freeze: Annotated[bool, option("train the dense layers alone, on what the convolutions of --from make of --pool windows", "--freeze")] = False
     patience: Annotated[int, option("epochs without a better loss on held-out windows before the training ends with the best; 0: never", "--patience", metavar="N", ge=0)] = 0
-    mixed: Annotated[str, option("half precision where it does no harm: auto (on a GPU), on or off", "--mixed", metavar="NAME")] = "auto"
+    mixed: Annotated[str, option("half precision where it does no harm: auto (on a GPU), on or off", "--mixed", metavar="NAME", known=MIXED)] = "auto"
     tensorboard: Annotated[bool, option("logs for TensorBoard in the folder of the run", "--tensorboard")] = False
     error_share: Annotated[float, option("how often a label may be wrong on held-out windows; improbable ones become 'unknown'", "--error-share", metavar="S", ge=0, le=1)] = 0.2
     noise_share: Annotated[float, option("how often noise alone may get another label in the bundle, whatever that costs signals like it; 1: as it was trained", "--noise-share", metavar="S", ge=0, le=1)] = 0.005
-    on_stuck: Annotated[str, option("when the network does not learn: stop or warn", "--on-stuck", metavar="NAME")] = "stop"
+    on_stuck: Annotated[str, option("when the network does not learn: stop or warn", "--on-stuck", metavar="NAME", known=ON_STUCK)] = "stop"
 
     def __post_init__(self) -> None:
         """Refuse a name that there is not."""
@@ -132,7 +133,7 @@ class SynthDataSettings(Section, frozen=True):
     snr_max_db: Annotated[float, option("highest SNR made", "--snr-max", metavar="DB", ge=-100, le=100)] = DataSettings().snr_max_db
     snr_step_db: Annotated[float, option("only the lowest SNR and each so much above it; 0: any SNR in between", "--snr-step", metavar="DB", ge=0)] = 0.0
     classes: Annotated[str, option("only these classes, in this order, with commas; none: all", "--classes-only", metavar="A,B,C")] = ""
-    dtype: Annotated[str, option("type of the samples, float32 or float16", "--dtype", metavar="TYPE")] = "float32"
+    dtype: Annotated[str, option("type of the samples, float32 or float16", "--dtype", metavar="TYPE", known=SAMPLE_TYPES)] = "float32"
 
     def __post_init__(self) -> None:
         """Refuse a range of SNR that is upside down, and a type that is not written."""

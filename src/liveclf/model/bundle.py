@@ -6,6 +6,8 @@
     model.keras      weights and architecture
     model.fp32.onnx  the same, for ONNX Runtime
     model.int8.onnx  quantised
+    layers.*.onnx    the same two without what has no weights, which is compiled here (see
+                     `blind`); a bundle may lack them
 
 No pickle anywhere; every checksum is verified before a file is used.
 """
@@ -28,6 +30,7 @@ NORMALISATION = "unit-power"
 INFO = "bundle.json"
 KERAS_FILE = "model.keras"
 ONNX_FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx"}
+LAYER_FILES = {"fp32": "layers.fp32.onnx", "int8": "layers.int8.onnx"}
 
 PACKAGED = Path(__file__).parent.parent / "bundles"
 DEFAULT = "vgg16-slim"
@@ -177,7 +180,7 @@ def write_info(folder: Path, info: BundleInfo) -> BundleInfo:
     Returns:
         The info as written.
     """
-    present = [KERAS_FILE, *ONNX_FILES.values()]
+    present = [KERAS_FILE, *ONNX_FILES.values(), *LAYER_FILES.values()]
     files = {name: sha256(folder / name) for name in present if (folder / name).exists()}
     info = msgspec.structs.replace(info, files=files)
     info = msgspec.structs.replace(info, sha256=fields_sha256(msgspec.json.encode(info)))

@@ -11,12 +11,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from liveclf.model.blind.constants import FLOOR_OVER_LEAST, SMOOTHING_BINS
 from liveclf.model.fourier import Fourier, smooth
-
-SMOOTHING_BINS = 64
-# The least of some sixteen independent means of 64 bins lies 1.8 sigma, sigma = 1/8, below
-# the mean that is looked for; half as much again keeps most of the noise under the floor.
-_FLOOR_OVER_LEAST = 1.35
 
 
 @keras.saving.register_keras_serializable(package="liveclf")
@@ -39,7 +35,7 @@ class MatchedFilter(layers.Layer):  # type: ignore[misc]  # keras is untyped
         re, im = self._fourier.forward(x[:, None])
         density = smooth(self._fourier.in_order(re * re + im * im), SMOOTHING_BINS)
         least = ops.min(density, axis=-1, keepdims=True)
-        signal = ops.maximum(density - _FLOOR_OVER_LEAST * least, 0.01 * least)
+        signal = ops.maximum(density - FLOOR_OVER_LEAST * least, 0.01 * least)
         gain = ops.sqrt(signal / (ops.max(signal, axis=-1, keepdims=True) + 1e-9))
         gain = self._fourier.as_grid(gain)
         y = self._fourier.backward(re * gain, im * gain)[:, 0]

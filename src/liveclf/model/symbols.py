@@ -13,20 +13,21 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from liveclf.model.blind.constants import (
+    DOUBT,
+    FEATURES,
+    LATEST,
+    NEIGHBOURHOOD,
+    ORDERS,
+    OUTERMOST,
+    RATE_OVER_WIDTH,
+    RATE_SPREAD,
+    RATES,
+    RINGS,
+    ROUNDS,
+    STRIDE,
+)
 from liveclf.model.fourier import Fourier, smooth
-
-ORDERS = (4, 8, 16)  # of the powers whose lines are looked for
-RINGS = 24  # of the histogram of radii
-_OUTERMOST = 2.2  # centre of the last ring; the mean power of the symbols is 1
-_LATEST = 4  # taps before and after the middle one
-_ROUNDS = 3  # of the equaliser; later ones change little
-_DOUBT = 25.0  # over the symbols a window: the ridge of the equaliser
-_RATES = (40, 511)  # that are looked for, symbols a window: 25 to 2 samples a symbol
-_NEIGHBOURHOOD = 64  # bins, on either side, that a line is compared with
-_STRIDE = 8  # bins of this many are compared alike
-# Symbols a window over the measure of width in `_width`, seen on signals of the generator;
-# and the spread that is allowed, of the logarithm.
-_RATE_OVER_WIDTH, _RATE_SPREAD = 854.0, 0.22
 
 Parts = tuple[Any, Any]
 
@@ -57,7 +58,7 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
         """Return the statistics."""
         weight, rate, clarity = self._timing(y)
         before = _unit_power((y[:, :1], y[:, 1:]), weight)
-        after = equalise(before, weight, _DOUBT / rate)
+        after = equalise(before, weight, DOUBT / rate)
         parts = [clarity, self._statistics(before, weight), self._statistics(after, weight)]
         return ops.concatenate(parts, axis=-1)
 
@@ -114,7 +115,7 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the statistics."""
-        return (input_shape[0], 3 + 2 * (len(ORDERS) + 3 * RINGS))
+        return (input_shape[0], FEATURES)
 
 
 def _where(heights: Any, best: Any) -> Any:
@@ -139,7 +140,7 @@ def _width(y: Any) -> Any:
     products = ops.matmul(y[:, :, 1:], ops.transpose(y[:, :, :-1], (0, 2, 1)))
     re, im = products[:, 0, 0] + products[:, 1, 1], products[:, 1, 0] - products[:, 0, 1]
     likeness = ops.sqrt(re * re + im * im) * np.float32(1 / y.shape[-1])  # y has unit power
-    return _RATE_OVER_WIDTH * ops.sqrt(ops.maximum(1.0 - likeness, 1e-3))[:, None]
+    return RATE_OVER_WIDTH * ops.sqrt(ops.maximum(1.0 - likeness, 1e-3))[:, None]
 
 
 def _likely_rates(power: Any, expected: Any) -> Any:
@@ -150,17 +151,17 @@ def _likely_rates(power: Any, expected: Any) -> Any:
         expected: Symbol rate (n, 1), bins.
     """
     samples = power.shape[-1]
-    parts = ops.reshape(power, (-1, samples // _STRIDE, _STRIDE))
+    parts = ops.reshape(power, (-1, samples // STRIDE, STRIDE))
     means = ops.mean(parts, axis=-1)[:, None]
-    means = smooth(means, _NEIGHBOURHOOD // _STRIDE)[:, 0]
-    half = _NEIGHBOURHOOD // _STRIDE // 2
+    means = smooth(means, NEIGHBOURHOOD // STRIDE)[:, 0]
+    half = NEIGHBOURHOOD // STRIDE // 2
     # The lower of both sides: the spectrum that a line stands on is steep.
     beside = ops.minimum(_turned(means, half), _turned(means, -half))
     ground = beside + 1e-4 * ops.max(means, 1, keepdims=True) + 1e-6
     contrast = parts / ops.expand_dims(ground, -1)
     bins = np.arange(samples)
-    known = ((bins >= _RATES[0]) & (bins <= _RATES[1])).astype(np.float32)
-    off = (np.log(np.maximum(bins, 1)).astype(np.float32) - ops.log(expected)) / _RATE_SPREAD
+    known = ((bins >= RATES[0]) & (bins <= RATES[1])).astype(np.float32)
+    off = (np.log(np.maximum(bins, 1)).astype(np.float32) - ops.log(expected)) / RATE_SPREAD
     return ops.reshape(contrast, (-1, samples)) * ops.exp(-0.5 * off * off) * known
 
 
@@ -172,7 +173,7 @@ def _in_rings(radius: Any, columns: Any) -> Any:
         columns: What each sample counts, (n, columns, samples).
     """
     # A ring counts what lies nearer than the next ones: the second difference of ramps.
-    place = radius * np.float32((RINGS - 1) / _OUTERMOST)
+    place = radius * np.float32((RINGS - 1) / OUTERMOST)
     edges = np.arange(-1, RINGS + 1, dtype=np.float32)[:, None]
     ramps = ops.maximum(place, edges)  # (n, RINGS + 2, samples)
     sums = ops.matmul(columns, ops.transpose(ramps, (0, 2, 1)))
@@ -192,13 +193,13 @@ def equalise(z: Parts, weight: Any, ridge: Any) -> Parts:
     """
     # The real parts, then the imaginary ones: (n, 2 * count, samples).
     taps = ops.concatenate([tap for part in z for tap in _delayed(part)], 1)
-    count = 2 * _LATEST + 1
+    count = 2 * LATEST + 1
     ridge = ridge[..., None]
     inverse = _inverse_covariance(taps, weight, ridge)
     middle = np.zeros((2 * count, 1), np.float32)
-    middle[_LATEST] = 1
+    middle[LATEST] = 1
     start = ridge * middle
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         wanted = weight * (2.0 - z[0] * z[0] - z[1] * z[1])
         both = ops.concatenate([wanted * z[0], wanted * z[1]], 1)
         both = ops.matmul(taps, ops.transpose(both, (0, 2, 1)))  # (n, 2 count, 2)
@@ -212,10 +213,10 @@ def equalise(z: Parts, weight: Any, ridge: Any) -> Parts:
 
 
 def _delayed(x: Any) -> list[Any]:
-    """Return rows (n, 1, samples) from `_LATEST` samples early to as many late, in a circle."""
+    """Return rows (n, 1, samples) from `LATEST` samples early to as many late, in a circle."""
     samples = x.shape[-1]
-    x = ops.concatenate([x[..., -_LATEST:], x, x[..., :_LATEST]], axis=-1)
-    return [x[..., _LATEST - s : _LATEST - s + samples] for s in range(-_LATEST, _LATEST + 1)]
+    x = ops.concatenate([x[..., -LATEST:], x, x[..., :LATEST]], axis=-1)
+    return [x[..., LATEST - s : LATEST - s + samples] for s in range(-LATEST, LATEST + 1)]
 
 
 def _inverse_covariance(taps: Any, weight: Any, ridge: Any) -> Any:

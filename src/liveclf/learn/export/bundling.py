@@ -21,6 +21,7 @@ from liveclf.config import TrainSettings, to_toml
 from liveclf.errors import MissingExtraError, TrainingError
 from liveclf.learn.data.material import Material
 from liveclf.learn.data.truth import TruthSet
+from liveclf.learn.export.layers import cut
 from liveclf.learn.export.noise import NOISE, favour_noise, noise_windows
 from liveclf.learn.export.quantise import quantise
 from liveclf.learn.score.calibrate import fit_temperature, fit_threshold
@@ -28,6 +29,7 @@ from liveclf.learn.score.evaluate import predict, score
 from liveclf.model.bundle import (
     FORMAT,
     KERAS_FILE,
+    LAYER_FILES,
     NORMALISATION,
     ONNX_FILES,
     WINDOW_SAMPLES,
@@ -137,6 +139,18 @@ def _write_networks(bare: keras.Model, folder: Path, material: Material) -> None
     export_onnx(bare, fp32)
     _check_same(bare, fp32, material.check.x[:_COMPARED])
     quantise(fp32, int8, material.chunks(0).x.astype(np.float32))
+    if any(layer.name == "matched" for layer in bare.layers):
+        write_layers(folder)
+
+
+def write_layers(folder: Path) -> None:
+    """Write what a bundle of a joint network has beside its ONNX files; see `layers`.
+
+    Raises:
+        TrainingError: The graph is another than expected.
+    """
+    for precision, file in LAYER_FILES.items():
+        cut(folder / ONNX_FILES[precision], folder / file)
 
 
 def _fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +13,15 @@ import onnxruntime as ort
 
 from liveclf.config import ModelSettings
 from liveclf.errors import BundleError
-from liveclf.model.bundle import ONNX_FILES, WINDOW_SAMPLES, Bundle
+from liveclf.model.bundle import LAYER_FILES, ONNX_FILES, WINDOW_SAMPLES, Bundle
 from liveclf.model.engines.tuning import Key, cpu_model, tuned
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
+
+# Windows to the other inputs of the layers with weights; see `blind.front`.
+Front = Callable[[FloatArray], tuple[FloatArray, ...]]
+
+_SHORT_S = 2.0  # a wait that needs no explanation
 
 
 def open_engine(
@@ -25,8 +31,9 @@ def open_engine(
     precision = settings.precision
     if precision == "auto":
         precision = "int8" if ONNX_FILES["int8"] in bundle.info.files else "fp32"
-    path = bundle.file(ONNX_FILES[precision])
-    engine = OnnxEngine(path, precision, settings.batch or 1, settings.threads)
+    before = compiled_front(tell) if LAYER_FILES.get(precision) in bundle.info.files else None
+    path = bundle.file((LAYER_FILES if before else ONNX_FILES)[precision])
+    engine = OnnxEngine(path, precision, settings.batch or 1, settings.threads, before)
     if not settings.threads or not settings.batch:
         key = Key(
             network=bundle.info.files[path.name],
@@ -42,21 +49,43 @@ def open_engine(
     return engine, precision
 
 
+def compiled_front(tell: Callable[[str], None]) -> Front | None:
+    """Return what comes before the layers with weights, compiled, or None if it cannot be."""
+    try:
+        from liveclf.model.blind.front import front
+    except ImportError as error:
+        tell(f"The network runs two to four times slower without numba: {error}.")
+        return None
+    # Most starts find it compiled, in the cache beside the code.
+    late = threading.Timer(_SHORT_S, tell, ["Compiling for this CPU, once: up to a minute ..."])
+    late.start()
+    try:
+        front(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
+    finally:
+        late.cancel()
+    return front
+
+
 class OnnxEngine:
     """One session; the windows of a batch are shared out to threads that each run all of it.
+
+    Each also computes what comes before the layers with weights, where that is compiled.
 
     Threads inside an operation would have to meet after each of its hundreds, most of which
     take microseconds. A batch of any size is run as it is: no shape costs a compilation.
     """
 
-    def __init__(self, path: Path, precision: str, batch: int, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, precision: str, batch: int, threads: int = 0, before: Front | None = None
+    ) -> None:
         """Load the network.
 
         Args:
-            path: The ONNX file.
+            path: The ONNX file, of all of it or of its layers.
             precision: What to call it, fp32 or int8.
             batch: Most windows per call.
             threads: 0 for one per core.
+            before: What computes the other inputs of the layers from windows.
 
         Raises:
             BundleError: ONNX Runtime refuses it.
@@ -68,7 +97,8 @@ class OnnxEngine:
             self._session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no other base
             raise BundleError(f"ONNX Runtime refuses {path}: {error}.") from error
-        self._input = self._session.get_inputs()[0].name
+        self._inputs = [value.name for value in self._session.get_inputs()]
+        self._before = before
         self._precision = precision
         threads = threads or cores()
         self._pool = ThreadPoolExecutor(threads, "onnx")  # begins a thread when one is needed
@@ -92,7 +122,8 @@ class OnnxEngine:
         self._pool.shutdown(wait=False)
 
     def _run(self, x: FloatArray) -> FloatArray:
-        logits: FloatArray = self._session.run(None, {self._input: x})[0]
+        given = (x, *self._before(x)) if self._before else (x,)
+        logits: FloatArray = self._session.run(None, dict(zip(self._inputs, given, strict=True)))[0]
         return logits
 
 
