@@ -18,12 +18,12 @@ SIBLINGS = ("sources", "live", "model", "sinks")
 # never import each other.
 LAYERS = (
     ("errors",),
-    ("addresses", "emissions", "records"),
+    ("addresses", "emissions", "endpoints", "notes", "records"),
     ("protocols",),
     ("config", "dsp"),
     ("signals",),
     SIBLINGS,
-    ("plot", "web"),
+    ("monitor", "plot", "web"),
     ("learn",),
     ("bench",),
     ("doctor",),
@@ -48,6 +48,7 @@ HEAVY = (
     "ray",
     "paho",
     "matplotlib",
+    "prometheus_client",
     "starlette",
     "uvicorn",
     "websockets",

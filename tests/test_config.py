@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from liveclf.config import (
     DIRECT_SAMPLING,
+    LOG_FORMATS,
     MIXED,
     ON_STUCK,
     RECIPES,
@@ -234,6 +235,8 @@ NAMES = {
     "size": ("480x320", "1280x720", "4096X4096"),
     "bins": (Auto(0), Auto(16), Auto(4096)),
     "token": ("", "0123456789abcdef"),
+    "health_limit_s": (Seconds(1), Seconds(30), Seconds(1e5)),
+    "log_format": LOG_FORMATS,
     "paced_hz": (None, Hertz(1e3), Hertz(2.4e6), Hertz(1e9)),
 }
 
@@ -254,7 +257,7 @@ def in_order(drawn: dict[str, Any]) -> dict[str, Any]:
     """Turn a range of SNR that came out upside down; leave out what goes with what is not there."""
     if "class_file" in drawn and not drawn["file"]:
         drawn = drawn | {"class_file": ""}
-    if "at" in drawn and not drawn["at"]:  # no page, so nothing of it
+    if "token" in drawn and not drawn["at"]:  # no page, so nothing of it
         drawn = drawn | {"token": "", "relabelled": ""}
     if "web" in drawn and not drawn["detect"].wanted:
         drawn = drawn | {"web": WebSettings()}

@@ -57,6 +57,8 @@ def test_every_flag_that_a_document_names_exists(document: str) -> None:
         *("--scenes", "--burst", "--short", "--steady", "--noise", "--dc", "--image", "--spurs"),
         *("--gain-step", "--keep", "--trains", "--only"),
         "--bind",  # of SoapySDRServer
+        *("--rm", "--publish", "--group-add", "--shm-size", "--health-on-failure"),  # of podman
+        "--now",  # of systemctl
         *("--head", "--address"),  # of ray start
         "--average",  # of the older commit that the model card names
     }

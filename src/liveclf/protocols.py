@@ -98,6 +98,24 @@ class Tunable(Protocol):
         ...
 
 
+@runtime_checkable
+class Returning(Protocol):
+    """A source that may go, and is looked for until it is back.
+
+    Attributes:
+        n_gone: How often it went.
+        n_attempts: How often it was tried to open it again.
+    """
+
+    n_gone: int
+    n_attempts: int
+
+    @property
+    def buffer_fill(self) -> float:
+        """Share of its buffer that waits to be read, 0 to 1."""
+        ...
+
+
 class Engine(Protocol):
     """Anything that runs a trained network."""
 

@@ -168,6 +168,8 @@ RUN_FLAGS = [
     "--quiet",
     *("--save-unknown", "unknown"),
     *("--save-unknown-max", "10M"),
+    *("--log-format", "json"),
+    *("--metrics", "0.0.0.0:9000", "--health-limit", "1m"),
 ]
 
 

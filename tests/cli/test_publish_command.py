@@ -156,11 +156,12 @@ def test_samples_that_a_recording_has_lost_are_a_jump_for_the_receiver(receiver,
 
 def test_decimated_samples_are_counted_as_they_are_sent(receiver, tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 40_000)
-    command = ("publish", path, "--decimate", "4", "--to", address(tmp_path))
+    command = ("publish", path, "--decimate", "4", "--native", "--to", address(tmp_path))
     with start(*command, stderr=PIPE) as program:
         (message,) = receiver().recv_multipart()
         said = ended(program)
     assert gnuradio_tags.parse(message).tags[0].value == 250e3
+    assert "cf32" in said  # also --native: what was filtered is no cu8 any more
     assert "10,000 samples sent" in said
     assert "; 0 samples lost before" in said
 

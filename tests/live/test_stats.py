@@ -210,3 +210,20 @@ def test_memory_does_not_grow_with_the_run():
             stats.count(detections(50, label=labels, latency_s=rng.random(50)))
         sizes.append(size(stats))
     assert sizes[0] == sizes[1] < 10_000
+
+
+@given(st.lists(st.floats(1e-5, 500), max_size=50))
+def test_latencies_are_counted_below_each_bound(latencies_s):
+    stats = Stats(FAMILY_OF)
+    if latencies_s:
+        stats.count(detections(len(latencies_s), latency_s=np.array(latencies_s)))
+    told = stats.latencies
+    assert told.bounds_s[0] == 0.001
+    assert told.bounds_s[-2:] == (100, math.inf)
+    for bound_s, n in zip(told.bounds_s, told.counts, strict=True):
+        # Bounds are told rounded; what lies that close to one may be on either side.
+        assert sum(x < bound_s * (1 - 1e-4) for x in latencies_s) <= n
+        assert n <= sum(x <= bound_s * (1 + 1e-4) for x in latencies_s)
+    assert told.counts[-1] == len(latencies_s)
+    assert told.sum_s == pytest.approx(sum(latencies_s))
+    assert Stats.together([stats, stats]).latencies.sum_s == pytest.approx(2 * told.sum_s)

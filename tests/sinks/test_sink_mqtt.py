@@ -245,8 +245,11 @@ def test_a_broker_is_killed_and_comes_back_and_the_counts_add_up(
 
     submit(20)
     until(lambda: len(subscriber.records()) == worker._n_written == 200)
+    assert worker.current.is_connected
     mosquitto.kill()
     until(lambda: "cannot be reached" in worker._sink.trouble)
+    assert not worker.current.is_connected
+    assert "cannot be reached" in worker.current.message
     began_s = time.monotonic()
     submit(40, at_leisure=False)  # 50 may be on their way, four batches in the queue, one in hand
     assert time.monotonic() - began_s < 2

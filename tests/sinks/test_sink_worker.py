@@ -325,3 +325,52 @@ def test_a_sink_with_a_connection_is_asked_to_look_after_it_while_nothing_comes(
         time.sleep(0.01)
     (report,) = out.close({})
     assert (report.state, report.n_dropped) == ("ok", 0)
+
+
+# -- while it runs ---------------------------------------------------------------------------
+
+
+def test_how_an_output_is_can_be_asked_while_it_blocks_and_agrees_with_the_report(make, gate):
+    out = FanOut([Worker("gate", gate, is_live=True, depth_batches=2)])
+    assert (out.current[0].n_records, out.current[0].n_room) == (0, 2)
+    out.write(make(3))
+    assert gate.entered.wait(LIMIT_S)
+    for _ in range(5):
+        out.write(make(3))
+    (now,) = out.current
+    assert (now.name, now.state, now.is_connected) == ("gate", "ok", True)
+    assert (now.n_records, now.n_dropped, now.n_waiting) == (18, 9, 2)
+    assert "slower than the stream" in now.message
+    gate.opened.set()
+    (report,) = out.close({})
+    (now,) = out.current
+    assert (now.n_dropped, now.n_waiting) == (report.n_dropped, 0) == (9, 0)
+    assert now.n_records - now.n_dropped == report.n_written == gate.n_records
+
+
+@pytest.mark.parametrize("nth", [1, 3])
+def test_what_waits_for_an_output_that_fails_is_dropped(make, nth):
+    out = FanOut([Worker("bad", Raising(SinkError("Disk full."), nth), is_live=True)])
+    for _ in range(nth):
+        out.write(make(4))
+    ended(*out._workers)
+    out.write(make(4))
+    (now,) = out.current
+    assert (now.state, now.message) == ("failed", "Disk full.")
+    assert (now.n_records, now.n_dropped) == (4 * nth + 4, 8)
+    (report,) = out.close({})
+    assert report.n_dropped == now.n_dropped == out.current[0].n_dropped
+
+
+def test_somebody_who_is_away_is_seen_and_what_was_lost_is_counted_at_the_end(make):
+    class Unconnected(Away):
+        is_connected = False
+
+    out = FanOut([Worker("away", Unconnected(), is_live=True)])
+    for _ in range(5):
+        out.write(make(4))
+    (now,) = out.current
+    assert not now.is_connected
+    assert now.message == Away.trouble
+    (report,) = out.close({}, 0.1)
+    assert out.current[0].n_dropped == report.n_dropped == 19

@@ -120,6 +120,17 @@ def test_slots_come_out_as_they_went_in(ring: Ring) -> None:
     reader.close(unlink=False)
 
 
+def test_how_full_it_is_goes_from_nothing_to_all(ring: Ring) -> None:
+    fills = [ring.fill]
+    for k in range(10):
+        ring.put(slot(k))
+        fills.append(ring.fill)
+    assert fills == [min(1, k / 8) for k in range(11)]
+    while ring.take():
+        pass
+    assert ring.fill == 0
+
+
 def test_the_oldest_go_when_the_reader_is_late(ring: Ring) -> None:
     for k in range(100):
         ring.put(slot(k))

@@ -137,7 +137,7 @@ def page(folder: Path | None = None, **other: Any) -> Any:
 @contextmanager
 def served(made: Any) -> Iterator[str]:
     """Serve a page on a free port of loopback; its host and port."""
-    from liveclf.web.address import Address, listen
+    from liveclf.endpoints import Address, listen
     from liveclf.web.server import Server
 
     listener, address = listen(Address("127.0.0.1", 0))

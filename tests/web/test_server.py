@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from liveclf.emissions import Emissions
+from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import SinkError, UsageError
-from liveclf.web.address import Address, listen, parse_address
 from liveclf.web.controls import Controls
 from liveclf.web.hub import Posted
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Container, Sequence
 from importlib import import_module
 
 from liveclf import __version__
-from liveclf.cli.messages import flush_stderr, flush_stdout, say
+from liveclf.cli.messages import asked_format, flush_stderr, flush_stdout, say_error, speak
 from liveclf.cli.options import Parser
 from liveclf.errors import LiveclfError
 
@@ -65,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    speak(asked_format(arguments))
     try:
         if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks, at a press of TAB
             from liveclf.cli.completing import complete
@@ -74,15 +74,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush_stdout()
         return code
     except LiveclfError as error:
-        _report(str(error), debug)
+        say_error(error, str(error), debug=debug)
         return error.exit_code
-    except KeyboardInterrupt:
-        _report("interrupted", debug)
+    except KeyboardInterrupt as error:
+        say_error(error, "interrupted", debug=debug)
         return 130
     except BrokenPipeError:  # help or a report into `| head`
         return 0
     except Exception as error:
-        _report(f"internal error, {type(error).__name__}: {error}; --debug shows where", debug)
+        message = f"internal error, {type(error).__name__}: {error}; --debug shows where"
+        say_error(error, message, debug=debug)
         return 1
     finally:
         flush_stderr()
@@ -121,9 +122,3 @@ def _dispatch(arguments: list[str]) -> int:
     except SystemExit:  # --help and --version; a wrong use raises UsageError
         return 0
     return int(sys.modules[COMMANDS[parsed.command][0]].execute(parsed))
-
-
-def _report(message: str, debug: bool) -> None:
-    if debug:
-        traceback.print_exc()
-    say(f"liveclf: {message}")

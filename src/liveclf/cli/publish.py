@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from liveclf.cli.messages import say
+from liveclf.cli.messages import say, speak
 from liveclf.cli.options import add_settings, resolve
 from liveclf.cli.run import Every, silent
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.cli.streams import introduce
 from liveclf.config import PublishSettings, to_toml
+from liveclf.notes import Note
 from liveclf.protocols import Source
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.show_config:
         print(to_toml(settings), end="")
         return 0
+    speak(settings.publish.log_format)
     return publish(settings)
 
 
@@ -47,6 +49,7 @@ def publish(settings: PublishSettings) -> int:
         LiveclfError: Something could not be opened, or the source broke; in the latter
             case everything before it was sent.
     """
+    from liveclf.dsp.decimate import Decimator
     from liveclf.sources import open_source
     from liveclf.sources.zeromq.sender import Sender, sent_format
 
@@ -54,7 +57,8 @@ def publish(settings: PublishSettings) -> int:
     sender = Sender(settings.publish)
     try:
         source = open_source(settings.source, settings.radio, tell)
-        form = sent_format(source.info.format, settings.publish.native)
+        info = Decimator(settings.source.decimate).describe(source.info)
+        form = sent_format(info.format, settings.publish.native)
         introduce([source.info], f"{sender.name}, {form}", tell)
     except BaseException:
         sender.close(0)
@@ -69,25 +73,44 @@ def _send_all(
 ) -> int:
     from liveclf.dsp.decimate import Decimator
     from liveclf.live.pipeline import through
+    from liveclf.monitor.notify import Notifier
 
+    service = Notifier.of_service()
     began_s = time.monotonic()
     decimator = Decimator(settings.source.decimate)
-    every = Every(settings.publish.stats_s, lambda: tell(_line(sender, began_s)))
+    every = Every(settings.publish.stats_s, lambda: tell(_note(sender, began_s, "statistics")))
     taken = True
     with stopped_by_signals(source.close, sender.stop) as signals:
+        service.ready()
         try:
             if sender.waits:
                 tell("Nothing is sent before somebody listens.")
             for block in through([decimator], source.blocks()):
                 sender.send(block)
                 every()
+                service.beat(lambda: _line(sender, began_s))
         finally:
+            service.stopping()
             source.close()
             taken = sender.close(_SIGNAL_S if signals else _END_S)
-            tell(_line(sender, began_s))
+            tell(_note(sender, began_s, "summary"))
             if not taken:
-                tell("What was sent last was not taken in time, and is lost.")
+                tell(
+                    Note("What was sent last was not taken in time, and is lost.", "not_taken",
+                         "warning")
+                )  # fmt: skip
     return 128 + signals[0] if signals else 0
+
+
+def _note(sender: Sender, began_s: float, event: str) -> Note:
+    return Note(
+        _line(sender, began_s),
+        event,
+        samples=sender.samples,
+        messages=sender.messages,
+        samples_lost=sender.lost,
+        listened=sender.listened,
+    )
 
 
 def _line(sender: Sender, began_s: float) -> str:

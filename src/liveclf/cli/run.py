@@ -6,11 +6,11 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liveclf.cli.messages import say
+from liveclf.cli.messages import is_json, say, speak
 from liveclf.cli.options import add_settings, resolve
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.cli.streams import (
@@ -30,10 +30,12 @@ from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.pipeline import Cutter, Stream
 from liveclf.live.shedding import Stride
+from liveclf.notes import Note
 from liveclf.protocols import DeviceEngine, Engine
 from liveclf.records import Detections, StreamInfo
 
 if TYPE_CHECKING:
+    from liveclf.cli.monitor import Monitor
     from liveclf.cli.saving import Saving
     from liveclf.cli.web import Web
     from liveclf.model.bundle import BundleInfo
@@ -53,6 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.show_config:
         print(to_toml(settings), end="")
         return 0
+    speak(settings.output.log_format)
     return classify(settings)
 
 
@@ -82,6 +85,7 @@ class _Run:
     began_s: float
     saving: Saving | None
     web: Web | None
+    monitor: Monitor | None
     picture: RunPlot | None
 
     @property
@@ -125,22 +129,28 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
         LiveclfError: Something could not be opened, or the source broke; in the latter
             case everything before it was written and the summary printed.
     """
-    from liveclf.sinks.summary import print_summary
+    from liveclf.monitor.notify import Notifier
 
+    service = Notifier.of_service()
     tell = silent if settings.output.quiet else say
     run = _assemble(settings, look or PictureSettings(), tell)
     stride = Stride(settings.model.max_age_s) if run.strides else None
-    every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
+    every = Every(settings.output.stats_s, lambda: tell(_statistics(run.figures())))
 
     def on_block() -> None:
         every()
+        service.beat(lambda: _line(run.figures()))
+        if run.monitor:
+            run.monitor.on_block(run.figures, run.output)
         if run.web:
             run.web.on_block(lambda: run.figures() | {"queues": run.output.waiting})
 
     with (
         stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals,
         closing(run.web) if run.web else nullcontext(),
+        closing(run.monitor) if run.monitor else nullcontext(),
     ):
+        service.ready()
         try:
             pipeline.run(
                 run.streams, run.batcher, run.engine, run.decider, run.told,
@@ -150,11 +160,14 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
                 on_failure=lambda stream: tell(_broke(stream)),
             )  # fmt: skip
         finally:
+            service.stopping()
             run.close_sources()
             figures = run.figures()
             reports = run.output.close(figures)
+            if run.monitor:
+                run.monitor.end(figures, run.output)
             if not settings.output.quiet:
-                print_summary(figures, _outputs(run, reports))
+                _summarise(figures, _outputs(run, reports))
             for part in run.beside:
                 tell(part.told(reports))
             if run.picture:
@@ -162,7 +175,10 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
                 tell(run.picture.told())
         was_stopped = bool(signals)
         if run.web and not was_stopped:
-            tell(f"The run has ended; its page stays at {run.web.url} until Ctrl-C.")
+            tell(
+                Note(f"The run has ended; its page stays at {run.web.url} until Ctrl-C.", "page",
+                     url=run.web.url)
+            )  # fmt: skip
             run.web.stay(lambda: bool(signals))
     if was_stopped:
         return 128 + signals[0]
@@ -199,6 +215,7 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
     web = _web(settings, streams, seen, info, engine)
+    monitor = _monitor(settings, streams, seen, info, engine, tell)
     reports = Emissions if settings.detect.wanted else Detections
     picture = _picture(settings, look, seen)
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
@@ -212,7 +229,7 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         streams[0].stages.append(picture)
     if web:
         output.add_listener(web.start(whole.is_live))
-        tell(f"Page: {web.url}")
+        tell(Note(f"Page: {web.url}", "page", url=web.url))
     return _Run(
         streams=streams,
         batcher=Batcher(engine.batch_size, settings.model.max_age_s),
@@ -224,6 +241,7 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         began_s=time.monotonic(),
         saving=saving,
         web=web,
+        monitor=monitor,
         picture=picture,
     )
 
@@ -328,6 +346,41 @@ def _web(
     return Web(settings.web, streams, seen, info, engine.name)
 
 
+def _monitor(
+    settings: RunSettings,
+    streams: Sequence[Stream],
+    seen: Sequence[StreamInfo],
+    info: BundleInfo,
+    engine: Engine,
+    tell: Callable[[str], None],
+) -> Monitor | None:
+    """Return metrics and health, if asked for."""
+    if not settings.metrics.at:
+        return None
+    from liveclf.cli.monitor import Monitor
+
+    monitor = Monitor(settings.metrics, streams, seen, info.name, engine.name)
+    tell(Note(f"Metrics: {monitor.url}", "metrics", url=monitor.url))
+    if monitor.is_open:
+        tell(Note("They are open to every machine that gets there, without a password.",
+                  "metrics_open", "warning", url=monitor.url))  # fmt: skip
+    return monitor
+
+
+def _summarise(figures: dict[str, Any], reports: Sequence[SinkReport]) -> None:
+    """Print what the run did."""
+    if is_json():
+        say(Note("The run has ended.", "summary", **figures, outputs=list(map(asdict, reports))))
+        return
+    from liveclf.sinks.summary import print_summary
+
+    print_summary(figures, reports)
+
+
+def _statistics(figures: dict[str, Any]) -> Note:
+    return Note(_line(figures), "statistics", **figures)
+
+
 def _outputs(run: _Run, reports: Sequence[SinkReport]) -> list[SinkReport]:
     """Return the reports of outputs alone."""
     for part in run.beside:
@@ -340,8 +393,9 @@ def _lost_records(report: SinkReport) -> bool:
     return report.state == "failed" or (report.n_dropped > 0 and report.state != "closed")
 
 
-def _broke(stream: Stream) -> str:
-    return f"{stream.source.info.name} has ended: {stream.failure}"
+def _broke(stream: Stream) -> Note:
+    name = stream.source.info.name
+    return Note(f"{name} has ended: {stream.failure}", "source_failed", "error", source=name)
 
 
 class Every:

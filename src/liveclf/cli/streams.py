@@ -11,6 +11,7 @@ from liveclf.errors import UsageError
 from liveclf.live.pipeline import Cutter, Stream
 from liveclf.live.shedding import policy_of
 from liveclf.live.stats import Cut, Stats
+from liveclf.notes import Note
 from liveclf.protocols import Source, Stage
 from liveclf.records import StreamInfo
 
@@ -125,9 +126,16 @@ def introduce(infos: Sequence[StreamInfo], model: str, tell: Tell) -> None:
         stream = f"stream {number}, " if len(infos) > 1 else ""
         rate = f"{info.sample_rate_hz / 1e6:g} MS/s" if info.sample_rate_hz > 0 else "rate unknown"
         center = f", {info.center_hz / 1e6:g} MHz" if info.center_hz == info.center_hz else ""
-        tell(f"{stream}{info.name}: {info.format}, {rate}{center}; {model}")
+        tell(
+            Note(f"{stream}{info.name}: {info.format}, {rate}{center}; {model}", "start",
+                 stream=number, source=info.name, format=info.format, model=model,
+                 sample_rate_hz=info.sample_rate_hz, center_hz=info.center_hz)
+        )  # fmt: skip
         if not info.sample_rate_hz > 0:
-            tell("The sample rate is not known: positions are in samples; give --rate for times.")
+            tell(
+                Note("The sample rate is not known: positions are in samples; give --rate for"
+                     " times.", "rate_unknown", "warning", stream=number)
+            )  # fmt: skip
         for note in info.notes:
             tell(note)
 

@@ -59,8 +59,8 @@ class Web:
             raise MissingExtraError(
                 f"--web needs {error.name or 'starlette'}", 'pip install "liveclf[web]"'
             ) from error
+        from liveclf.endpoints import listen, new_token, parse_address
         from liveclf.web.access import Access
-        from liveclf.web.address import listen, new_token, parse_address
         from liveclf.web.app import Page
         from liveclf.web.controls import Controls
         from liveclf.web.display import Display, Tap, waiting_blocks

@@ -27,7 +27,15 @@ from liveclf.config.recordings import (
     RecordSettings,
     SendSettings,
 )
-from liveclf.config.run import DEFAULT_WEB, DetectSettings, OutputSettings, RunSettings, WebSettings
+from liveclf.config.run import (
+    DEFAULT_METRICS,
+    DEFAULT_WEB,
+    DetectSettings,
+    MetricsSettings,
+    OutputSettings,
+    RunSettings,
+    WebSettings,
+)
 from liveclf.config.scan import (
     DETAILS,
     ScanResultSettings,
@@ -35,7 +43,7 @@ from liveclf.config.scan import (
     ScanSourceSettings,
     ScanWorkSettings,
 )
-from liveclf.config.section import Probability, Section
+from liveclf.config.section import LOG_FORMATS, Probability, Section
 from liveclf.config.sources import (
     DIRECT_SAMPLING,
     RadioSettings,
@@ -60,9 +68,11 @@ from liveclf.config.training import (
 )
 
 __all__ = [
+    "DEFAULT_METRICS",
     "DEFAULT_WEB",
     "DETAILS",
     "DIRECT_SAMPLING",
+    "LOG_FORMATS",
     "MIXED",
     "ON_STUCK",
     "RECIPES",
@@ -83,6 +93,7 @@ __all__ = [
     "Hertz",
     "ListingSettings",
     "MeasuringSettings",
+    "MetricsSettings",
     "ModelSettings",
     "NetworkSettings",
     "OutputSettings",

@@ -7,7 +7,7 @@ from typing import Annotated
 from liveclf.config.model import ModelSettings
 from liveclf.config.quantities import Auto, Seconds
 from liveclf.config.run import DetectSettings
-from liveclf.config.section import Decibels, Level, Section, one_of, option
+from liveclf.config.section import LOG_FORMATS, Decibels, Level, Section, one_of, option
 from liveclf.config.sources import RadioSettings, SourceSettings
 
 # What settings may say that are one name of a few.
@@ -91,10 +91,12 @@ class SendSettings(Section, frozen=True):
     native: Annotated[bool, option("samples in the format of the source; else as cf32, GNU Radio's complex", "--native")] = False
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+    log_format: Annotated[str, option("notes on stderr: text, or json, an object a line", "--log-format", metavar="FORMAT", known=LOG_FORMATS)] = "text"
 
     def __post_init__(self) -> None:
-        """Refuse a kind of socket that there is not."""
+        """Refuse a kind of socket, or a format, that there is not."""
         one_of("socket", self.socket, SOCKETS)
+        one_of("log_format", self.log_format, LOG_FORMATS)
 
 
 class PublishSettings(Section, frozen=True):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from liveclf.config.model import ModelSettings
 from liveclf.config.quantities import Count, Seconds
-from liveclf.config.section import Probability, Section, option
+from liveclf.config.section import LOG_FORMATS, Probability, Section, one_of, option
 from liveclf.config.sources import RadioSettings, SourceSettings, StreamSettings, WindowSettings
 
 
@@ -35,9 +35,14 @@ class OutputSettings(Section, frozen=True):
     min_probability: Annotated[Probability | None, option("below this the label is 'unknown'; none: the bundle's own", "--min-probability", metavar="P")] = None
     stats_s: Annotated[Seconds, option("statistics line on stderr this often; 0: only the summary", "--stats", metavar="TIME")] = Seconds(0)
     quiet: Annotated[bool, option("nothing on stderr but errors", "--quiet", "-q")] = False
+    log_format: Annotated[str, option("notes on stderr: text, or json, an object a line", "--log-format", metavar="FORMAT", known=LOG_FORMATS)] = "text"
     plot: Annotated[str, option("draw a spectrogram of the run with its emissions, as PNG", "--plot", metavar="OUT.png")] = ""
     save_unknown: Annotated[str, option("keep the IQ of what is not recognised, emissions or windows, as SigMF in this folder", "--save-unknown", metavar="DIR")] = ""
     save_unknown_bytes: Annotated[Count, option("most that this folder may hold; then no more is kept, counted", "--save-unknown-max", metavar="BYTES")] = Count(1_000_000_000)
+
+    def __post_init__(self) -> None:
+        """Refuse a format that there is not."""
+        one_of("log_format", self.log_format, LOG_FORMATS)
 
 
 DEFAULT_WEB = "127.0.0.1:8433"
@@ -60,6 +65,21 @@ class WebSettings(Section, frozen=True):
             raise ValueError("token is not 16 to 128 letters, digits and .~_-")
 
 
+DEFAULT_METRICS = "127.0.0.1:9433"
+
+
+class MetricsSettings(Section, frozen=True):
+    """What a run that nobody watches is watched by."""
+
+    at: Annotated[str, option(f"serve metrics for Prometheus, and health; alone: at {DEFAULT_METRICS}", "--metrics", metavar="[HOST:]PORT", alone=DEFAULT_METRICS)] = ""
+    health_limit_s: Annotated[Seconds, option("unwell is a run without samples, or with something stuck, for longer than this", "--health-limit", metavar="TIME")] = Seconds(30)
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that is shorter than what is between two looks."""
+        if self.health_limit_s < 1:
+            raise ValueError(f"health_limit_s {self.health_limit_s:g} is less than 1 s")
+
+
 class RunSettings(Section, frozen=True):
     """Everything `liveclf run` can be told; `source` and `radio`, or else several `streams`."""
 
@@ -71,6 +91,7 @@ class RunSettings(Section, frozen=True):
     model: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
     web: WebSettings = WebSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     def __post_init__(self) -> None:
         """Refuse a page of emissions where none are looked for."""

@@ -42,6 +42,9 @@ def option(
     return Meta(description=text, extra=extra, **limits)
 
 
+LOG_FORMATS = ("text", "json")
+
+
 def one_of(key: str, value: str, known: tuple[str, ...]) -> None:
     """Refuse a name that is not one of a few.
 

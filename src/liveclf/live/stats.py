@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from liveclf.records import Block, Detections
 _BINS_PER_DECADE = 40
 _EDGES_S = np.logspace(-6, 3, 9 * _BINS_PER_DECADE + 1)
 _HALF_BIN = 10 ** (0.5 / _BINS_PER_DECADE)
+# What monitoring is told: four per decade from 1 ms to 100 s.
+_BUCKETS = slice(3 * _BINS_PER_DECADE, 8 * _BINS_PER_DECADE + 1, _BINS_PER_DECADE // 4)
 
 
 _UNTOLD = "missing in the recording"
@@ -26,7 +29,7 @@ _UNTOLD = "missing in the recording"
 _ADDED = (
     "samples", "lost_by", "samples_lost_estimated", "samples_left_out", "stream_s", "classified",
     "labels", "families", "unknown", "annotated", "label_right", "family_right", "_latency",
-    "_samples_dropped", "emissions", "noise",
+    "_latency_sum_s", "_samples_dropped", "emissions", "noise",
 )  # fmt: skip
 
 
@@ -78,6 +81,21 @@ class Cut:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How latencies are distributed.
+
+    Attributes:
+        bounds_s: Upper bounds, each included, the last one infinite.
+        counts: How many are no longer than each bound.
+        sum_s: Of all.
+    """
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum_s: float
+
+
 class Stats:
     """What came in, what was classified, what was not and why, and how late."""
 
@@ -106,6 +124,7 @@ class Stats:
         self.label_right = 0
         self.family_right = 0
         self._latency = np.zeros(len(_EDGES_S) + 1, np.int64)
+        self._latency_sum_s = 0.0
 
     @classmethod
     def together(cls, parts: Sequence[Stats]) -> Stats:
@@ -166,6 +185,7 @@ class Stats:
         self.noise += len(told.noise)
         for one in told.records:
             self._latency[np.searchsorted(_EDGES_S, one.latency_s)] += 1
+            self._latency_sum_s += one.latency_s
             if one.state != "closed":
                 continue
             self.emissions += 1
@@ -185,7 +205,19 @@ class Stats:
         self._latency += np.bincount(
             np.searchsorted(_EDGES_S, found.latency_s), minlength=len(self._latency)
         )
+        self._latency_sum_s += float(np.sum(found.latency_s))
         self._count_agreement(found)
+
+    @property
+    def latencies(self) -> Histogram:
+        """All latencies so far, in few buckets."""
+        # Bin k holds what is above edge k - 1 and not above edge k.
+        below = np.cumsum(self._latency)
+        return Histogram(
+            (*np.round(_EDGES_S[_BUCKETS], 7).tolist(), math.inf),
+            (*below[:-1][_BUCKETS].tolist(), int(below[-1])),
+            self._latency_sum_s,
+        )
 
     def latency_ms(self, percent: float) -> float | None:
         """Return a percentile of the latencies so far, within 3 %, None before the first."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from liveclf.dsp.sigmf_terms import stored_format
 from liveclf.errors import SinkError
 from liveclf.live.sigmf_file import SigmfFile
+from liveclf.notes import event
 from liveclf.records import Block
 
 _NUMBERED = re.compile(r"g(\d+)_.*\.sigmf-(?:meta|data)")
@@ -62,7 +63,10 @@ class UnknownFolder:
         sizes = (len(b.iq) * stored_format(b.format).bytes_per_sample for b in blocks)
         self._is_full = self.n_bytes + sum(sizes) + _METADATA_BYTES > self._limit_bytes
         if self._is_full:
-            _log.warning("%s is full, no more %s are kept.", self._folder, self._what)
+            _log.warning(
+                "%s is full, no more %s are kept.", self._folder, self._what,
+                extra=event("folder_full"),
+            )  # fmt: skip
         return not self._is_full
 
     def begin(self, block: Block) -> SigmfFile:

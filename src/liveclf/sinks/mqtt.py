@@ -25,6 +25,7 @@ import msgspec
 
 from liveclf.emissions import Emission, Emissions
 from liveclf.errors import MissingExtraError, SinkError
+from liveclf.notes import event
 from liveclf.records import Detection, Detections
 from liveclf.sinks.broker import PASSWORD, USERNAME, Broker
 
@@ -96,6 +97,11 @@ class MqttSink:
         client.on_socket_open = self._on_socket_open
         client.connect_async(broker.host, broker.port, _KEEPALIVE_S)
         client.loop_start()
+
+    @property
+    def is_connected(self) -> bool:
+        """See `worker.Connected`."""
+        return self._is_connected
 
     @property
     def trouble(self) -> str:
@@ -191,7 +197,7 @@ class MqttSink:
             self._is_connected = self._was_connected = True
             self._changed.notify_all()
         if is_back:
-            _log.warning("%s is connected now.", self._broker.name)
+            _log.warning("%s is connected now.", self._broker.name, extra=event("output_back"))
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:
         error = sys.exc_info()[1]  # called while it is handled
@@ -227,4 +233,7 @@ class MqttSink:
                 self._refusal = f"{self._broker.name} cannot be used: {why}; {advice}."
             self._changed.notify_all()
         if is_news and not self._refusal:
-            _log.warning("%s cannot be reached: %s; trying again.", self._broker.name, why)
+            _log.warning(
+                "%s cannot be reached: %s; trying again.", self._broker.name, why,
+                extra=event("output_away"),
+            )  # fmt: skip

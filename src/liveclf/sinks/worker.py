@@ -20,6 +20,7 @@ from threading import Thread
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from liveclf.errors import SinkError
+from liveclf.notes import event
 from liveclf.protocols import Report, Sink
 
 QUEUE_BATCHES = 64
@@ -66,6 +67,41 @@ class Remote(Protocol):
     def give_up(self) -> None:
         """Let `write` and `close` wait no longer; called from another thread."""
         ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A sink that may lack its connection for a while."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it has it now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """How one output is while the run goes on.
+
+    Attributes:
+        name: The output, such as "jsonl:out.jsonl".
+        n_records: Records submitted.
+        n_dropped: Of those, not written and not waiting.
+        n_waiting: Batches in its queue.
+        n_room: Batches that the queue holds.
+        state: See `SinkReport`.
+        is_connected: False where the other side is away.
+        message: A sentence where there is something to say, else empty.
+    """
+
+    name: str
+    n_records: int
+    n_dropped: int
+    n_waiting: int
+    n_room: int
+    state: State
+    is_connected: bool
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +156,7 @@ class Worker:
         # Each counter is changed by one thread only, so none needs a lock.
         self._n_submitted = 0
         self._n_written = 0
+        self._n_refused = 0  # never queued
         self._summary: dict[str, Any] | None = None
         self._finished_s = self._progress_s = 0.0
         self._is_abandoned = False
@@ -134,9 +171,10 @@ class Worker:
         try:
             self._put(report)
         except queue.Full:
+            self._n_refused += len(report)
             if not self._message:
                 self._message = f"{self.name} is slower than the stream; some records were dropped."
-                _log.warning("%s", self._message)
+                _log.warning("%s", self._message, extra=event("output_slow"))
             self._is_stalled = True
         else:
             self._is_stalled = False
@@ -145,6 +183,29 @@ class Worker:
     def waiting(self) -> int:
         """Batches in the queue."""
         return self._queue.qsize()
+
+    @property
+    def current(self) -> SinkState:
+        """How it is; to be asked by the thread that submits."""
+        sink, state = self._sink, self.state
+        lost = sink.n_lost if isinstance(sink, Remote) else 0
+        is_connected = sink.is_connected if isinstance(sink, Connected) else True
+        message = self._message
+        if isinstance(sink, Remote) and not is_connected:
+            message = message or sink.trouble
+        # What waits in the queue of one that has ended is written no more.
+        works = state == "ok" and self._thread.is_alive() and not self._is_abandoned
+        n_dropped = self._n_refused if works else self._n_submitted - self._n_written
+        return SinkState(
+            name=self.name,
+            n_records=self._n_submitted,
+            n_dropped=n_dropped + lost,
+            n_waiting=self.waiting if works else 0,
+            n_room=self._queue.maxsize,
+            state=state,
+            is_connected=is_connected,
+            message=message,
+        )
 
     def stop_waiting(self) -> None:
         """Wait for a slow reader no longer: the user asked to end."""
@@ -182,11 +243,12 @@ class Worker:
         if self._is_abandoned and state == "ok":
             lost = f"; {n_dropped} of its records may be missing" if n_dropped else ""
             state, message = "stalled", f"{self.name} was still blocked when the run ended{lost}."
-            _log.error("%s", message)
+            _log.error("%s", message, extra=event("output_stalled"))
         elif remote and state == "ok":
             message = remote.trouble or message
             if n_dropped:
-                _log.error("%s Records not delivered: %d.", message, n_dropped)
+                text = "%s Records not delivered: %d."
+                _log.error(text, message, n_dropped, extra=event("output_lost"))
         return SinkReport(self.name, n_written, n_dropped, state, message)
 
     def _put(self, report: Report) -> None:
@@ -250,7 +312,7 @@ class Worker:
         self._message = message
         self.state = state
         if state == "failed":
-            _log.error("%s", message)
+            _log.error("%s", message, extra=event("output_failed"))
 
 
 class FanOut:
@@ -271,6 +333,11 @@ class FanOut:
     def waiting(self) -> dict[str, int]:
         """Batches in the queue of each output."""
         return {worker.name: worker.waiting for worker in self._workers}
+
+    @property
+    def current(self) -> tuple[SinkState, ...]:
+        """How each output is, listeners last; to be asked by the thread that writes."""
+        return tuple(worker.current for worker in self._workers)
 
     def add_listener(self, worker: Worker) -> None:
         """Add one that gets every batch, and for which alone the run does not go on."""

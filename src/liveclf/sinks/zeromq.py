@@ -21,6 +21,7 @@ import msgspec
 from liveclf.addresses import is_zeromq, options_of, switch
 from liveclf.emissions import Emission, Emissions
 from liveclf.errors import MissingExtraError, SinkError, UsageError
+from liveclf.notes import event
 from liveclf.records import Detection, Detections
 from liveclf.sinks.worker import REPLAY_WAIT_S
 
@@ -212,7 +213,9 @@ class ZeroMqSink:
 
     def _lose(self, why: str) -> None:
         if why not in self._told:
-            _log.warning("%s %s; records are lost.", self._endpoint.name, why)
+            _log.warning(
+                "%s %s; records are lost.", self._endpoint.name, why, extra=event("output_slow")
+            )
             self._told.add(why)
         self.n_lost += 1
 

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from liveclf.config import Hertz, RadioSettings, SourceSettings
 from liveclf.errors import LiveclfError, MissingExtraError, SourceError, UsageError
+from liveclf.notes import Note
 from liveclf.records import Block, StreamInfo
 from liveclf.sources.capture.backoff import BackOff
 from liveclf.sources.capture.child import Failure
@@ -27,7 +28,12 @@ _POLL_S = 0.05  # how often silence is passed on, and news of the process are re
 
 
 class LiveSource:
-    """A `protocols.Source` around capture processes, one after the other; `Tunable`."""
+    """A `protocols.Source` around capture processes, one after the other; `Tunable`.
+
+    Attributes:
+        n_gone: See `protocols.Returning`.
+        n_attempts: See there.
+    """
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class LiveSource:
             is_live=True,
             notes=opened.notes,
         )
+        self.n_gone = self.n_attempts = 0
         self._timeline = Timeline(opened)
         self._back_off = BackOff()
         self._poll_due_s = 0.0
@@ -88,6 +95,11 @@ class LiveSource:
         """Whether it stays where it is put: it does not hop, and takes commands."""
         is_timed = not math.isnan(self._opened.sample_rate_hz)
         return self._opened.can_tune and is_timed and len(self._settings.center_hz) < 2
+
+    @property
+    def buffer_fill(self) -> float:
+        """Share of the capture buffer that waits for us."""
+        return self._process.fill
 
     def tune(self, center_hz: float) -> None:
         """Ask for another centre, from any thread; a refusal is told."""
@@ -164,7 +176,11 @@ class LiveSource:
         self._cleanup()
         if failure.exit_code != SourceError.exit_code:
             raise _error_of(failure)
-        self._tell(f"{failure.message} Looking for it again.")
+        self.n_gone += 1
+        self._tell(
+            Note(f"{failure.message} Looking for it again.", "source_gone", "warning",
+                 source=self.info.name)
+        )  # fmt: skip
         if self.can_tune and not math.isnan(self._heard_hz):  # as it was tuned last
             self._settings = structs.replace(self._settings, center_hz=(Hertz(self._heard_hz),))
         most, tried, gone_s = self._radio.max_retries, 0, time.monotonic()
@@ -175,6 +191,7 @@ class LiveSource:
             if self._closed:
                 return
             tried += 1
+            self.n_attempts += 1
             process = CaptureProcess(self._module, self._settings, self._radio)
             self._process = process
             self._cleanup = weakref.finalize(self, process.stop)
@@ -183,7 +200,10 @@ class LiveSource:
                 self._opened = process.opened
                 self._timeline.restart()
                 away_s = time.monotonic() - gone_s
-                self._tell(f"{self._opened.name} is back after {away_s:.1f} s.")
+                self._tell(
+                    Note(f"{self._opened.name} is back after {away_s:.1f} s.", "source_back",
+                         source=self.info.name, away_s=away_s, attempts=tried)
+                )  # fmt: skip
                 return
             # Whatever it says: it opened with these settings before, and a device that is half
             # gone refuses things that it did not refuse.

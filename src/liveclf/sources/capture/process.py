@@ -90,6 +90,11 @@ class CaptureProcess:
         """Return the next slot that has come, or None."""
         return self._ring.take() if self._ring else None
 
+    @property
+    def fill(self) -> float:
+        """Share of the ring that waits to be taken."""
+        return self._ring.fill if self._ring else 0.0
+
     def tune(self, center_hz: float) -> None:
         """Have the driver tune, after `begin`; if it refuses, `messages` say so."""
         with suppress(OSError):  # it has died: the next `poll` says of what

@@ -129,6 +129,11 @@ class Ring:
         head["sequence"] = sequence
         self._count[0] = sequence + 1
 
+    @property
+    def fill(self) -> float:
+        """Share that waits to be taken, 0 to 1."""
+        return min(1.0, (int(self._count[0]) - self._next) / self.n_slots)
+
     def take(self) -> Slot | None:
         """Return the next slot, the oldest that is still there, or None if all are taken."""
         while self._next < (count := int(self._count[0])):

@@ -17,6 +17,7 @@ DEVICE = "the device dropped them"
 CLOCK = "missing by the clock"
 AWAY = "the device was away"
 SETTLING = "a tuner settled"
+CAUSES = (OVERWRITTEN, DEVICE, CLOCK, AWAY)  # of losses
 
 
 class Timeline:

@@ -1,4 +1,4 @@
-"""Where the page is served, and what may be asked there."""
+"""Where the page and the metrics are served."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from liveclf.errors import SinkError, UsageError
 
 _LOOPBACK = "127.0.0.1"
-# What the kernel holds for a browser that does not read; the page needs 50 kB a second.
+# What the kernel holds for a client that does not read; the page needs 50 kB a second.
 _SEND_BYTES = 256 * 1024
 _BACKLOG = 64
 # After this the kernel gives up a connection whose other end is gone or never reads.
@@ -48,8 +48,13 @@ class Address:
         return f"http://{host}:{self.port}/"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, flag: str = "--web", example: str = "8433") -> Address:
     """Read [HOST:]PORT.
+
+    Args:
+        text: What was given.
+        flag: Of which option, for messages.
+        example: A port that it could be.
 
     Raises:
         UsageError: It is none.
@@ -58,13 +63,18 @@ def parse_address(text: str) -> Address:
     host = host.removeprefix("[").removesuffix("]") or _LOOPBACK
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise UsageError(
-            f"--web {text} is no [HOST:]PORT; name a recording before it, or give --web=8433."
+            f"{flag} {text} is no [HOST:]PORT; name a recording before it, or give"
+            f" {flag}={example}."
         )
     return Address(host, int(port))
 
 
-def listen(address: Address) -> tuple[socket.socket, Address]:
+def listen(address: Address, flag: str = "--web") -> tuple[socket.socket, Address]:
     """Open the socket, so that a port that is taken is said before anything runs.
+
+    Args:
+        address: Where.
+        flag: Of which option, for messages.
 
     Returns:
         The socket, and the address with the port that it really has.
@@ -90,7 +100,7 @@ def listen(address: Address) -> tuple[socket.socket, Address]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise SinkError(
-            f"--web {address.host}:{address.port} cannot be served: {reason}; give another port."
+            f"{flag} {address.host}:{address.port} cannot be served: {reason}; give another port."
         ) from None
     return listener, Address(address.host, listener.getsockname()[1])
 

@@ -1,0 +1,165 @@
+"""`--metrics`: joins the loop's figures, what is made of them, and the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from liveclf import __version__
+from liveclf.config import DEFAULT_METRICS, MetricsSettings
+from liveclf.errors import MissingExtraError
+from liveclf.live.pipeline import Stream
+from liveclf.protocols import Returning
+from liveclf.records import StreamInfo
+
+if TYPE_CHECKING:
+    from liveclf.monitor.server import Answer
+    from liveclf.monitor.snapshot import StreamState
+    from liveclf.sinks import FanOut
+
+_NAME = "--metrics"
+_EACH_S = 0.5
+_JSON = "application/json"
+
+
+@dataclass
+class _Heard:
+    """How many samples had come, and when that last changed."""
+
+    samples: int = 0
+    at_s: float = 0.0
+
+
+class Monitor:
+    """Metrics and health beside a run; they are served from the beginning until `close`."""
+
+    def __init__(
+        self,
+        settings: MetricsSettings,
+        streams: Sequence[Stream],
+        seen: Sequence[StreamInfo],
+        model: str,
+        engine: str,
+    ) -> None:
+        """Begin to serve.
+
+        Args:
+            settings: Where, and what is unwell.
+            streams: Of the run.
+            seen: What is known of each, as the framer sees it.
+            model: Name of the bundle.
+            engine: What runs it, in words.
+
+        Raises:
+            MissingExtraError: The library is not installed.
+            UsageError: The address is none.
+            SinkError: It cannot be had.
+        """
+        try:
+            from liveclf.monitor.metrics import Metrics
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"{_NAME} needs {error.name or 'prometheus_client'}",
+                'pip install "liveclf[metrics]"',
+            ) from error
+        from liveclf.endpoints import listen, parse_address
+        from liveclf.monitor.health import Health
+        from liveclf.monitor.server import Server
+
+        asked = parse_address(settings.at, _NAME, DEFAULT_METRICS.rpartition(":")[2])
+        listener, address = listen(asked, _NAME)
+        self.url, self.is_open = f"{address.url}metrics", not address.is_loopback
+        self._streams, self._seen = streams, seen
+        self._model, self._engine = model, engine
+        self._heard = [_Heard() for _ in streams]
+        self._next_s = 0.0
+        self._health = Health(float(settings.health_limit_s))
+        self._metrics = Metrics(
+            lambda: not self._health.not_ready(), lambda: self._server.n_refused
+        )
+        ready = _health(self._health.not_ready)
+        self._server = Server(
+            listener,
+            {
+                "/metrics": self._scraped,
+                "/health": ready,
+                "/health/ready": ready,
+                "/health/live": _health(self._health.not_alive),
+            },
+            is_loopback=address.is_loopback,
+        )
+
+    def on_block(self, figures: Callable[[], Mapping[str, Any]], output: FanOut) -> None:
+        """Leave a snapshot, now and then; called by the loop.
+
+        Args:
+            figures: Makes them.
+            output: Of the run.
+        """
+        self._health.beat()
+        if (now_s := time.monotonic()) >= self._next_s:
+            self._next_s = now_s + _EACH_S
+            self._take(figures(), output)
+
+    def end(self, figures: Mapping[str, Any], output: FanOut) -> None:
+        """Leave the last snapshot, after the outputs have ended."""
+        self._take(figures, output)
+        self._health.end()
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._server.close()
+
+    def _take(self, figures: Mapping[str, Any], output: FanOut) -> None:
+        from liveclf.monitor.snapshot import Snapshot
+
+        snapshot = Snapshot(
+            version=__version__,
+            model=self._model,
+            engine=self._engine,
+            streams=tuple(map(self._state, range(len(self._streams)), figures["streams"])),
+            outputs=output.current,
+        )
+        self._metrics.take(snapshot)
+        self._health.look(snapshot)
+
+    def _state(self, number: int, figures: Mapping[str, Any]) -> StreamState:
+        from liveclf.monitor.snapshot import RadioState, StreamState
+
+        source, info, heard = self._streams[number].source, self._seen[number], self._heard[number]
+        if figures["samples"] != heard.samples:
+            heard.samples, heard.at_s = figures["samples"], time.time()
+        radio = None
+        if isinstance(source, Returning):
+            radio = RadioState(source.n_gone, source.n_attempts, source.buffer_fill)
+        return StreamState(
+            name=info.name,
+            format=info.format,
+            sample_rate_hz=info.sample_rate_hz,
+            figures=figures,
+            latencies=self._streams[number].stats.latencies,
+            heard_s=heard.at_s,
+            radio=radio,
+        )
+
+    def _scraped(self, accept: str) -> Answer:
+        from liveclf.monitor.server import Answer
+
+        body, content_type = self._metrics.scrape(accept)
+        return Answer(200, content_type, body)
+
+
+def _health(wrong: Callable[[], list[str]]) -> Callable[[str], Answer]:
+    """Return what answers with what is wrong."""
+    from liveclf.monitor.server import Answer
+
+    def answer(_: str) -> Answer:
+        reasons = wrong()
+        said = {"status": "failing" if reasons else "ok", "reasons": reasons}
+        return Answer(503 if reasons else 200, _JSON, msgspec.json.encode(said) + b"\n")
+
+    return answer
