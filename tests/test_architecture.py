@@ -24,6 +24,7 @@ LAYERS = (
     ("signals",),
     SIBLINGS,
     ("plot", "web"),
+    ("tui",),
     ("learn",),
     ("bench",),
     ("doctor",),
@@ -49,6 +50,7 @@ HEAVY = (
     "starlette",
     "uvicorn",
     "websockets",
+    "textual",
 )
 
 

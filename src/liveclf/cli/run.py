@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ from liveclf.records import Detections, StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.cli.saving import Saving
+    from liveclf.cli.tui import Tui
+    from liveclf.cli.watching import Watching
     from liveclf.cli.web import Web
     from liveclf.model.bundle import BundleInfo
     from liveclf.plot.run_plot import RunPlot
@@ -84,13 +87,20 @@ class _Run:
     model: str
     began_s: float
     saving: Saving | None
+    watching: Watching | None
     web: Web | None
+    tui: Tui | None
     picture: RunPlot | None
 
     @property
-    def beside(self) -> list[Saving | Web]:
+    def beside(self) -> list[Saving | Watching]:
         """What listens besides the outputs."""
-        return [part for part in (self.saving, self.web) if part]
+        return [part for part in (self.saving, self.watching) if part]
+
+    @property
+    def told_by(self) -> list[Saving | Web | Tui]:
+        """What has something to say of itself at the end."""
+        return [part for part in (self.saving, self.web, self.tui) if part]
 
     @property
     def told(self) -> pipeline.Output[Any]:
@@ -137,13 +147,17 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
 
     def on_block() -> None:
         every()
-        if run.web:
-            run.web.on_block(lambda: run.figures() | {"queues": run.output.waiting})
+        for part in (run.web, run.tui):
+            if part:
+                part.on_block(lambda: run.figures() | {"queues": run.output.waiting})
 
-    with (
-        stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals,
-        closing(run.web) if run.web else nullcontext(),
-    ):
+    @cache
+    def finish() -> tuple[dict[str, Any], tuple[SinkReport, ...]]:
+        run.close_sources()
+        figures = run.figures()
+        return figures, run.output.close(figures)
+
+    def loop() -> None:
         try:
             pipeline.run(
                 run.streams, run.batcher, run.engine, run.decider, run.told,
@@ -153,12 +167,24 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
                 on_failure=lambda stream: tell(_broke(stream)),
             )  # fmt: skip
         finally:
-            run.close_sources()
-            figures = run.figures()
-            reports = run.output.close(figures)
+            finish()  # at once, however long somebody looks at the screen
+
+    end = (run.close_sources, run.output.stop_waiting)
+    with (
+        stopped_by_signals(*end) as signals,
+        closing(run.watching) if run.watching else nullcontext(),
+        closing(run.web) if run.web else nullcontext(),
+    ):
+        try:
+            if run.tui:
+                run.tui.show(loop, *end)
+            else:
+                loop()
+        finally:
+            figures, reports = finish()
             if not settings.output.quiet:
                 print_summary(figures, _outputs(run, reports))
-            for part in run.beside:
+            for part in run.told_by:
                 tell(part.told(reports))
             if run.picture:
                 run.picture.close(figures)
@@ -179,7 +205,8 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     from liveclf.model.engines import open_engine
     from liveclf.sinks import open_sinks, parse_outputs
 
-    parse_outputs(settings.output.to)  # wrong use is said before anything is opened
+    outputs = _beside_the_screen(settings)  # wrong use is said before anything is opened
+    parse_outputs(outputs)
     wanted = wanted_streams(settings)
     sources = open_sources(wanted, tell)
     bundle = load_bundle(settings.model.bundle)
@@ -201,10 +228,12 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
-    web = _web(settings, streams, seen, info, engine)
+    watching = _watching(settings, streams, seen)
+    web = _web(settings, watching, streams, seen, info, engine)
+    tui = _tui(settings, watching, streams, seen, info, engine)
     reports = Emissions if settings.detect.wanted else Detections
     picture = _picture(settings, look, seen)
-    output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
+    output = open_sinks(outputs, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
     decider = _decider(settings, info, precision, seen)
     if saving:
@@ -213,8 +242,9 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         streams[0].stages.append(saving.history)
     if picture:
         streams[0].stages.append(picture)
+    if watching:
+        output.add_listener(watching.start(whole.is_live))
     if web:
-        output.add_listener(web.start(whole.is_live))
         tell(f"Page: {web.url}")
     return _Run(
         streams=streams,
@@ -226,7 +256,9 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
+        watching=watching,
         web=web,
+        tui=tui,
         picture=picture,
     )
 
@@ -310,19 +342,62 @@ def _saving(settings: RunSettings, info: BundleInfo, stream: StreamInfo) -> Savi
     return Saving(settings, info.window_samples, info.name, stream)
 
 
+def _watching(
+    settings: RunSettings, streams: Sequence[Stream], seen: Sequence[StreamInfo]
+) -> Watching | None:
+    """Return what is watched, if anybody does."""
+    if not settings.web.at and not settings.tui.wanted:
+        return None
+    from liveclf.cli.watching import watching_of
+
+    return watching_of(settings, streams, seen)
+
+
 def _web(
     settings: RunSettings,
+    watching: Watching | None,
     streams: Sequence[Stream],
     seen: Sequence[StreamInfo],
     info: BundleInfo,
     engine: Engine,
 ) -> Web | None:
     """Return the page, if asked for."""
-    if not settings.web.at:
+    if not settings.web.at or watching is None:
         return None
     from liveclf.cli.web import Web
 
-    return Web(settings.web, streams, seen, info, engine.name)
+    return Web(settings.web, watching, streams, seen, info, engine.name)
+
+
+def _beside_the_screen(settings: RunSettings) -> tuple[str, ...]:
+    """Return the outputs, without what would be drawn where the screen is.
+
+    Raises:
+        MissingExtraError: There is no screen without something to install.
+        UsageError: There is no terminal, or an output writes to it.
+    """
+    if not settings.tui.wanted:
+        return settings.output.to
+    from liveclf.cli.tui import check_terminal, outputs_beside
+
+    check_terminal()
+    return outputs_beside(settings.output.to)
+
+
+def _tui(
+    settings: RunSettings,
+    watching: Watching | None,
+    streams: Sequence[Stream],
+    seen: Sequence[StreamInfo],
+    info: BundleInfo,
+    engine: Engine,
+) -> Tui | None:
+    """Return the screen, if asked for."""
+    if not settings.tui.wanted or watching is None:
+        return None
+    from liveclf.cli.tui import Tui
+
+    return Tui(settings.web.relabelled, watching, streams, seen, info, engine.name)
 
 
 def _outputs(run: _Run, reports: Sequence[SinkReport]) -> list[SinkReport]:

@@ -27,7 +27,14 @@ from liveclf.config.recordings import (
     RecordSettings,
     SendSettings,
 )
-from liveclf.config.run import DEFAULT_WEB, DetectSettings, OutputSettings, RunSettings, WebSettings
+from liveclf.config.run import (
+    DEFAULT_WEB,
+    DetectSettings,
+    OutputSettings,
+    RunSettings,
+    TuiSettings,
+    WebSettings,
+)
 from liveclf.config.scan import (
     DETAILS,
     ScanResultSettings,
@@ -107,6 +114,7 @@ __all__ = [
     "SynthSettings",
     "TogetherSettings",
     "TrainSettings",
+    "TuiSettings",
     "WebSettings",
     "WindowSettings",
     "WorkSettings",
