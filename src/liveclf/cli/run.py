@@ -142,14 +142,6 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
 
     tell = silent if settings.output.quiet else say
     run = _assemble(settings, look or PictureSettings(), tell)
-    stride = Stride(settings.model.max_age_s) if run.strides else None
-    every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
-
-    def on_block() -> None:
-        every()
-        for part in (run.web, run.tui):
-            if part:
-                part.on_block(lambda: run.figures() | {"queues": run.output.waiting})
 
     @cache
     def finish() -> tuple[dict[str, Any], tuple[SinkReport, ...]]:
@@ -159,13 +151,7 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
 
     def loop() -> None:
         try:
-            pipeline.run(
-                run.streams, run.batcher, run.engine, run.decider, run.told,
-                max_late_s=float(settings.model.max_late_s),
-                stride=stride,
-                on_block=on_block,
-                on_failure=lambda stream: tell(_broke(stream)),
-            )  # fmt: skip
+            _loop(run, settings, tell)
         finally:
             finish()  # at once, however long somebody looks at the screen
 
@@ -177,7 +163,7 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
     ):
         try:
             if run.tui:
-                run.tui.show(loop, *end)
+                run.tui.show(loop, end, lambda: bool(signals))
             else:
                 loop()
         finally:
@@ -190,12 +176,31 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
                 run.picture.close(figures)
                 tell(run.picture.told())
         was_stopped = bool(signals)
-        if run.web and not was_stopped:
+        if run.web and not run.tui and not was_stopped:
             tell(f"The run has ended; its page stays at {run.web.url} until Ctrl-C.")
             run.web.stay(lambda: bool(signals))
     if was_stopped:
         return 128 + signals[0]
     return int(any(_lost_records(report) for report in reports))
+
+
+def _loop(run: _Run, settings: RunSettings, tell: Callable[[str], None]) -> None:
+    """Run the loop, and tell those that watch how it goes."""
+    every = Every(settings.output.stats_s, lambda: tell(_line(run.figures())))
+
+    def on_block() -> None:
+        every()
+        for part in (run.web, run.tui):
+            if part:
+                part.on_block(lambda: run.figures() | {"queues": run.output.waiting})
+
+    pipeline.run(
+        run.streams, run.batcher, run.engine, run.decider, run.told,
+        max_late_s=float(settings.model.max_late_s),
+        stride=Stride(settings.model.max_age_s) if run.strides else None,
+        on_block=on_block,
+        on_failure=lambda stream: tell(_broke(stream)),
+    )  # fmt: skip
 
 
 def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str], None]) -> _Run:

@@ -35,6 +35,8 @@ def check_terminal() -> None:
         MissingExtraError: What draws is not installed.
         UsageError: There is no terminal.
     """
+    if os.name != "posix":
+        raise UsageError(f"{FLAG} needs a terminal as POSIX has it; --web shows more of the same.")
     if importlib.util.find_spec("textual") is None:
         raise MissingExtraError(f"{FLAG} needs textual", 'pip install "liveclf[tui]"')
     if sys.stdout is None or not sys.stdout.isatty():
@@ -119,7 +121,12 @@ class Tui:
         message = text("figures", figures=dict(figures()) | {"screen": about_screen})
         self._hub.post(Posted(message, key="figures"))
 
-    def show(self, loop: Callable[[], None], *end: Callable[[], None]) -> None:
+    def show(
+        self,
+        loop: Callable[[], None],
+        end: Sequence[Callable[[], None]],
+        is_interrupted: Callable[[], bool],
+    ) -> None:
         """Run the loop, and show it until it has ended and nobody looks any more.
 
         The screen has the main thread, as signals and asyncio want it; a signal ends the
@@ -128,6 +135,7 @@ class Tui:
         Args:
             loop: Runs to its end.
             end: What has it end soon; they only set flags.
+            is_interrupted: Whether a signal has done so.
 
         Raises:
             BaseException: What the loop raised, once the terminal is as it was before.
@@ -144,6 +152,7 @@ class Tui:
             about=self._about,
             has_ended=beside.has_ended,
             has_failed=beside.has_failed,
+            is_interrupted=is_interrupted,
             end=lambda: [act() for act in end],
         )
         beside.start()

@@ -101,7 +101,9 @@ def watching_of(
     Raises:
         UsageError: A stream has no rate.
     """
-    flags = [f for f, wanted in (("--web", settings.web.at), ("--tui", settings.tui.wanted)) if wanted]
+    flags = [
+        f for f, wanted in (("--web", settings.web.at), ("--tui", settings.tui.wanted)) if wanted
+    ]
     return Watching(flags, streams, seen, settings.web.keep_bytes)
 
 

@@ -197,7 +197,7 @@ def tick_step_hz(span_hz: float, n_columns: int, least_columns: int) -> float:
     """Return a round distance of marks on the axis of frequency."""
     least_hz = span_hz * least_columns / max(1, n_columns)
     unit = 10.0 ** math.floor(math.log10(least_hz))
-    return next(m * unit for m in (1, 2, 5, 10) if m * unit >= least_hz)
+    return next((m * unit for m in (1, 2, 5) if m * unit >= least_hz), 10 * unit)
 
 
 def _is_like(row: Row, other: Row) -> bool:
@@ -221,7 +221,7 @@ def _levels(over_noise_db: FloatArray, n_levels: int) -> NDArray[np.int64]:
     # Above what most of the picture is, if that is noise.
     low_db = min(max(usual_db + 1.0, _LEAST_DB), _MOST_DB)
     share = np.clip((over_noise_db - low_db) / _RANGE_DB, 0, 1)
-    return np.ceil(share * (n_levels - 1)).astype(np.int64)
+    return np.asarray(np.ceil(share * (n_levels - 1)), np.int64)
 
 
 def _line_times(

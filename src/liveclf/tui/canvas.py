@@ -162,10 +162,10 @@ def draw_spectrum(
         for line in range(n_lines):
             base = (n_lines - 1 - line) * (len(bars) - 1)
             filled = max(0, min(len(bars) - 1, height - base))
-            is_noise = noise > base or colours[column] is None and height - noise < 4
+            is_noise = noise > base or (colours[column] is None and height - noise < 4)
             colour = DIM if is_noise else colours[column] or ACCENT
             if filled:
-                canvas.put(line, column, bars[filled], looks.style(colour, dim=is_noise))
+                canvas.put(line, column, bars[filled], looks.style(colour))
     style = looks.style(DIM)
     if n_lines > 1:
         canvas.write(0, 0, f"{spectrum.high_dbfs:.0f}", style)

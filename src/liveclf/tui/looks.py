@@ -70,15 +70,9 @@ class Looks:
         """Return a style on the background that a level of the waterfall has."""
         return style + Style(bgcolor=_HEAT[level]) if self.has_halves else style
 
-    def style(self, colour: str, **other: bool) -> Style:
+    def style(self, colour: str, *, bold: bool = False) -> Style:
         """Return the style of one of the colours above, or of a family's name."""
-        if self.colours == "none":
-            return Style(dim=colour == DIM, **({"bold": True} if colour == BAD else {}) | other)
-        if self.colours == "16":
-            faint = {"dim": True} if colour == DIM else {}
-            return Style(color=_NEAREST.get(colour, "white"), **faint | other)
-        is_colour = colour.startswith("#")
-        return Style(color=colour if is_colour else _FAMILIES.get(colour, _OTHER), **other)
+        return _style(self.colours, colour, bold)
 
     def plain(self, text: str) -> str:
         """Return a text from outside so that it can do nothing but be read.
@@ -101,6 +95,15 @@ def fitted(text: str, n_cells: int, *, right: bool = False) -> str:
     if right and cell_len(text) < n_cells:
         return " " * (n_cells - cell_len(text)) + text
     return set_cell_size(text, n_cells)
+
+
+@lru_cache(maxsize=256)
+def _style(colours: Colours, colour: str, bold: bool) -> Style:
+    if colours == "none":
+        return Style(dim=colour == DIM, bold=bold, reverse=colour == BAD)
+    if colours == "16":
+        return Style(color=_NEAREST.get(colour, "white"), bold=bold, dim=colour == DIM)
+    return Style(color=colour if colour[0] == "#" else _FAMILIES.get(colour, _OTHER), bold=bold)
 
 
 @lru_cache(maxsize=4096)

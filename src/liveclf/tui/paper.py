@@ -154,7 +154,7 @@ class _Driver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Begin to draw."""
         self._terminal.is_in_use = True
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
         """Go back to the lines that were there."""

@@ -136,13 +136,13 @@ def bands(found: Sequence[tuple[str, int, bool]], looks: Looks) -> Text:
 
 
 def details(
-    item: Item | None, clip: Mapping[str, Any] | None, unit: str, looks: Looks
+    item: Item | None, clip: Mapping[str, Any] | str, unit: str, looks: Looks
 ) -> list[Text]:
     """Return what is known of an emission, line by line.
 
     Args:
         item: The emission, None if there is none.
-        clip: Of its samples, as `web.clips.drawn` makes it; None if they are not there.
+        clip: Of its samples, as `web.clips.drawn` makes it; else why there is none.
         unit: Of its time.
         looks: Of the terminal.
     """
@@ -191,9 +191,9 @@ def _guess(name: str, share: float, looks: Looks, family: str) -> Text:
     )
 
 
-def _samples(e: Emission, clip: Mapping[str, Any] | None, looks: Looks) -> list[Text]:
-    if clip is None:
-        return [Text("its samples are not there", looks.style(DIM))]
+def _samples(e: Emission, clip: Mapping[str, Any] | str, looks: Looks) -> list[Text]:
+    if isinstance(clip, str):
+        return [Text(clip, looks.style(DIM))]
     what = "symbols" if clip["symbol_rate_hz"] else "samples"
     about = f"{len(clip['points']):,} {what} of {clip['clip_samples']:,} samples"
     drawn = plane(clip["points"], _PLANE_LINES, _PLANE_CELLS, ascii_only=looks.ascii_only)
