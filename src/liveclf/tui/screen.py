@@ -91,7 +91,9 @@ def show(behind: Behind) -> list[str]:
         app.run()
     finally:
         terminal.restore(_RESTORE_S)
-    if app.return_code and not behind.has_ended():
+    if not app.return_code:
+        behind.end()  # whatever has closed the screen
+    elif not behind.has_ended():
         app.said.append("The screen has failed; the run goes on, Ctrl-C ends it.")
     return list(app.said)
 
