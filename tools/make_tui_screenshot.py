@@ -26,7 +26,7 @@ from liveclf.signals.scene.receive import Receiver, receive
 
 TARGET = Path(__file__).parent.parent / "docs" / "tui.svg"
 SCENE_S, RATE_HZ = 6.0, 500e3
-LINES, COLUMNS = 36, 116
+LINES, COLUMNS = 38, 132
 WATCHED_S = 14
 
 
@@ -70,7 +70,7 @@ def watch(path: Path, folder: Path) -> None:
 def smaller(svg: str) -> str:
     """Leave out what is fetched from the web, and digits that nobody sees."""
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
-    return re.sub(r"(\d+\.\d)\d+", r"\1", svg)
+    return re.sub(r'(="\d+\.\d)\d+"', r'\1"', svg)
 
 
 if __name__ == "__main__":

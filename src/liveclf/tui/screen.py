@@ -17,7 +17,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.theme import Theme
 from textual.widgets import Input
@@ -47,7 +47,7 @@ _SAMPLES_S = 1.0  # after which those of one that lasts are looked at again
 _RESTORE_S = 2.0
 _SEEK_SHARE = 0.05
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
-_DETAILS_FROM = 100  # cells
+_DETAILS_FROM = 110  # cells
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ _HELP = (
     ("space", "pause a replay; or hold the picture still"),
     ("up, down, page", "choose an emission"),
     ("f", "follow the newest"),
-    ("enter", "details, where they are not beside the list"),
+    ("enter", "details, where they are not on the right"),
     ("/", "list those with this text in label, family, MHz or source"),
     ("c", "list another family alone, or all"),
     ("s", "sort by time, frequency, SNR, label, probability"),
@@ -157,12 +157,13 @@ class RunScreen(App[None]):
     #title, #figures, #said, #keys { height: 1; }
     #bands { height: 1; display: none; }
     #band { height: 55%; min-height: 8; }
-    #below { height: 1fr; min-height: 3; }
-    #list { width: 1fr; }
-    #details { width: 40; padding: 0 1; display: none; }
-    .wide #details { display: block; }
-    .narrow.told #details { display: block; width: 1fr; }
-    .narrow.told #list { display: none; }
+    #main { height: 1fr; }
+    #left { width: 1fr; }
+    #list { height: 1fr; min-height: 3; }
+    #details { width: 40; margin-left: 2; display: none; }
+    .wide #details, .narrow.told #details { display: block; }
+    .narrow.told #left { display: none; }
+    .narrow.told #details { width: 1fr; }
     #prompt { display: none; height: 1; border: none; padding: 0 1; }
     #prompt.asked { display: block; }
     Help { align: center middle; }
@@ -226,10 +227,11 @@ class RunScreen(App[None]):
     def compose(self) -> ComposeResult:
         """Make the parts, from the top."""
         yield Lines("title")
-        yield BandView("band")
-        yield Lines("bands")
-        with Horizontal(id="below"):
-            yield EmissionList(self._listing)
+        with Horizontal(id="main"):
+            with Vertical(id="left"):
+                yield BandView("band")
+                yield Lines("bands")
+                yield EmissionList(self._listing)
             yield Lines("details")
         yield Lines("figures")
         yield Lines("said")
@@ -451,7 +453,7 @@ class RunScreen(App[None]):
         self._draw()
 
     def action_details(self) -> None:
-        """Show details in the place of the list, where there is no room for both."""
+        """Show details in the place of all else, where there is no room for both."""
         self.screen_stack[0].toggle_class("told")
         self.call_after_refresh(self._draw)
 

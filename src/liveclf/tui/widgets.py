@@ -96,11 +96,11 @@ def _of(text: Callable[[Emission], str]) -> Callable[[Item, str], str]:
 _COLUMNS = (
     _Column("time", 12, lambda item, unit: time_text(item.emission, unit)),
     _Column("MHz", 10, _of(mhz_text)),
-    _Column("kHz", 6, _of(lambda e: khz_text(e.bandwidth_hz)), from_cells=58),
-    _Column("span", 8, _of(lambda e: _span(e)), from_cells=66),
-    _Column("SNR", 5, _of(lambda e: f"{e.snr_db:.1f}"), from_cells=50),
+    _Column("kHz", 6, _of(lambda e: khz_text(e.bandwidth_hz)), from_cells=61),
+    _Column("span", 8, _of(lambda e: _span(e)), from_cells=70),
+    _Column("SNR", 5, _of(lambda e: f"{e.snr_db:.1f}"), from_cells=54),
 )
-_LABEL_CELLS, _FAMILY_CELLS, _FAMILY_FROM = 10, 7, 74
+_LABEL_CELLS, _FAMILY_CELLS, _FAMILY_FROM = 10, 7, 78
 
 
 class EmissionList(Lines, can_focus=True):
