@@ -143,6 +143,14 @@ class Listing:
         at = names.index(self.family) if self.family in names else 0
         self.ask(family=names[(at + 1) % len(names)])
 
+    @property
+    def asked(self) -> str:
+        """What is asked for, in words; empty for all in the order of time."""
+        parts = [f"family {self.family}"] if self.family else []
+        parts += [f"with {self.text!r}"] if self.text else []
+        parts += [f"sorted by {self.order}"] if self.order != "time" else []
+        return f"listed: {', '.join(parts)}" if parts else ""
+
     def bands(self) -> list[tuple[str, int, bool]]:
         """Return where the radio has stood: name, emissions there, whether one is open."""
         found: OrderedDict[str, tuple[int, bool]] = OrderedDict()

@@ -47,6 +47,7 @@ _SAMPLES_S = 1.0  # after which those of one that lasts are looked at again
 _RESTORE_S = 2.0
 _SEEK_SHARE = 0.05
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_PARTS = ("title", "bands", "details", "figures", "said", "keys")
 _DETAILS_FROM = 110  # cells
 
 
@@ -198,19 +199,25 @@ class RunScreen(App[None]):
         Binding("question_mark", "help"),
     ]
 
-    def __init__(self, behind: Behind, terminal: Terminal | None = None) -> None:
+    def __init__(
+        self, behind: Behind, terminal: Terminal | None = None, looks: Looks | None = None
+    ) -> None:
         """Prepare.
 
         Args:
             behind: What is shown.
             terminal: Where; None for one that a test makes.
+            looks: Of it; None for those it says it has.
         """
         driver: Any = terminal.driver if terminal else None
         super().__init__(driver_class=driver)
         self._behind, self._terminal = behind, terminal
-        self.looks = looks_of(self)
+        self.looks = looks or looks_of(self)
         self.said: deque[str] = deque(maxlen=_MOST_SAID)
         self._listing = Listing()
+        self._list, self._band = EmissionList(self._listing), BandView("band")
+        self._parts = {name: Lines(name) for name in _PARTS}
+        self._prompt = Input(id="prompt")
         self._bands = [Band() for _ in behind.seen]
         self._stream = 0
         self._pace, self._figures = words.Pace(), dict[str, Any]()
@@ -226,17 +233,17 @@ class RunScreen(App[None]):
 
     def compose(self) -> ComposeResult:
         """Make the parts, from the top."""
-        yield Lines("title")
+        yield self._parts["title"]
         with Horizontal(id="main"):
             with Vertical(id="left"):
-                yield BandView("band")
-                yield Lines("bands")
-                yield EmissionList(self._listing)
-            yield Lines("details")
-        yield Lines("figures")
-        yield Lines("said")
-        yield Input(id="prompt")
-        yield Lines("keys")
+                yield self._band
+                yield self._parts["bands"]
+                yield self._list
+            yield self._parts["details"]
+        yield self._parts["figures"]
+        yield self._parts["said"]
+        yield self._prompt
+        yield self._parts["keys"]
 
     def on_mount(self) -> None:
         """Begin to show what comes."""
@@ -265,13 +272,6 @@ class RunScreen(App[None]):
             if line.strip():
                 self.said.append(line)
                 self._say(line)
-
-    @property
-    def _list(self) -> EmissionList:
-        return self.screen_stack[0].query_one(EmissionList)
-
-    def _lines(self, name: str) -> Lines:
-        return self.screen_stack[0].query_one(f"#{name}", Lines)
 
     # -- what is new ------------------------------------------------------------------------
 
@@ -324,17 +324,16 @@ class RunScreen(App[None]):
         self._listing.forget(now_s)
         items = list(self._listing.everything())
         self._list.draw(looks)
-        band = self.screen_stack[0].query_one(BandView)
-        band.draw(self._bands[self._stream], items, looks, self._list.chosen)
+        self._band.draw(self._bands[self._stream], items, looks, self._list.chosen)
         state = behind.controls.state()[self._stream]
         title = words.title(behind.seen[self._stream], behind.about, state, self._state, looks)
-        self._lines("title").show_text([title])
+        self._parts["title"].show_text([title])
         n_open = sum(item.is_open for item in items)
-        self._lines("figures").show_text([words.counters(self._figures, self._pace, n_open, looks)])
+        self._parts["figures"].show_text([words.counters(self._figures, self._pace, n_open, looks)])
         self._draw_bands()
         self._draw_details(now_s)
         self._draw_message(now_s)
-        self._lines("keys").show_text([words.keys(self._keys(state), looks)])
+        self._parts["keys"].show_text([words.keys(self._keys(state), looks)])
 
     @property
     def _state(self) -> str:
@@ -346,17 +345,20 @@ class RunScreen(App[None]):
 
     def _draw_bands(self) -> None:
         found = self._listing.bands()
-        part = self._lines("bands")
+        part = self._parts["bands"]
         part.display = len(found) > 1
         part.show_text([words.bands(found, self.looks)])
 
     def _draw_message(self, now_s: float) -> None:
-        style = self.looks.style(BAD if self._is_bad else WARN)
-        text = self._message if now_s < self._message_until_s else ""
-        self._lines("said").show_text([Text(self.looks.plain(text), style)])
+        looks, text = self.looks, Text(style=self.looks.style(ACCENT))
+        text.append(looks.plain(self._listing.asked))
+        if now_s < self._message_until_s:
+            said = ("  " if text else "") + looks.plain(self._message)
+            text.append(said, looks.style(BAD if self._is_bad else WARN))
+        self._parts["said"].show_text([text])
 
     def _draw_details(self, now_s: float) -> None:
-        part = self._lines("details")
+        part = self._parts["details"]
         if not part.display:
             return
         item = self._listing.find(self._list.chosen)
@@ -465,7 +467,6 @@ class RunScreen(App[None]):
     def action_sort(self) -> None:
         """Sort by something else."""
         self._listing.next_order()
-        self._say(f"sorted by {self._listing.order}")
         self._draw()
 
     def action_slower(self, factor: float) -> None:
@@ -556,7 +557,7 @@ class RunScreen(App[None]):
         self._asked = what
         self._about = self._list.chosen
         self._list.follows &= what != "relabel"
-        prompt = self.query_one("#prompt", Input)
+        prompt = self._prompt
         prompt.placeholder = {
             "filter": "text in label, family, MHz or source",
             "tune": "centre, such as 433.92M",
@@ -597,7 +598,7 @@ class RunScreen(App[None]):
 
     def _close_prompt(self) -> None:
         self._asked = ""
-        self.screen_stack[0].query_one("#prompt", Input).remove_class("asked")
+        self._prompt.remove_class("asked")
         self._list.focus()
 
 

@@ -132,7 +132,7 @@ class EmissionList(Lines, can_focus=True):
             self._top = max(at - n_lines + 1, min(self._top, at))
         shown = rows[self._top : self._top + n_lines]
         unit = time_unit([item.emission for item in shown])
-        strips = [_heading(width, unit, self._listing, looks)]
+        strips = [_heading(width, unit, looks)]
         strips += [_line(i, width, unit, looks, is_chosen=i.key == self.chosen) for i in shown]
         if not rows:
             what = "no emission passes the filter" if len(self._listing) else "no emission yet"
@@ -191,7 +191,7 @@ def _span(e: Emission) -> str:
     return f"{e.n_samples:,}" if e.duration_s is None else duration_text(e.duration_s)
 
 
-def _heading(width: int, unit: str, listing: Listing, looks: Looks) -> Strip:
+def _heading(width: int, unit: str, looks: Looks) -> Strip:
     parts = ["  "]
     for column in _columns(width):
         name = {"time": unit}.get(column.name, column.name)
@@ -200,12 +200,7 @@ def _heading(width: int, unit: str, listing: Listing, looks: Looks) -> Strip:
     if width >= _FAMILY_FROM:
         parts.append(fitted("family", _FAMILY_CELLS) + " ")
     parts.append(fitted("prob", _BAR_CELLS + 5))
-    heading = Text("".join(parts), looks.style(DIM))
-    asked = [f"sorted by {listing.order}"] if listing.order != "time" else []
-    asked += [f"family {looks.plain(listing.family)}"] if listing.family else []
-    asked += [f"with {looks.plain(listing.text)!r}"] if listing.text else []
-    heading.append(" ".join(["", *asked]), looks.style(TEXT, bold=True))
-    return _strip(heading, width)
+    return _strip(Text("".join(parts), looks.style(DIM)), width)
 
 
 def _columns(width: int) -> list[_Column]:
