@@ -160,6 +160,13 @@ def seen(pilot: Any) -> str:
     return "\n".join("".join(segment.text for segment in line) for line in lines)
 
 
+def listed(pilot: Any) -> list[str]:
+    """Return the lines of the list."""
+    widget = pilot.app.query_one("#list")
+    lines = [widget.render_line(y).text for y in range(1, widget.size.height)]
+    return [line for line in lines if line.strip()]
+
+
 async def until(pilot: Any, text: str, limit_s: float = 10.0) -> str:
     """Wait until a text is seen; the screen."""
     async with asyncio.timeout(limit_s):
