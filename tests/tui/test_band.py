@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.style import Style
 from watched import CENTER_HZ, N_BINS, NOISE_DBFS, RATE_HZ, emission, row
@@ -41,16 +41,14 @@ def test_a_row_is_read_back_to_half_a_step():
     assert np.abs(read.floor_dbfs - NOISE_DBFS).max() <= 0.25
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 300), st.integers(1, N_BINS - 1), st.integers(1, 200))
 def test_what_stands_out_is_seen_at_its_place_however_wide_the_screen(n_columns, first, width):
-    """The oracle: which bins lie in a column, by their middles."""
+    """A bin is in the column that has its lower edge."""
     last = min(N_BINS, first + width)
     picture = band(8, slice(first, last)).picture([], 2, n_columns, 26)
-    hot = picture.levels[2] > 0
-    of_bin = np.arange(N_BINS) * n_columns // N_BINS
-    if n_columns <= N_BINS:
-        assert set(np.flatnonzero(hot)) <= set(of_bin[first:last].tolist()) | {of_bin[first] + 1}
-        assert hot[of_bin[(first + last) // 2] if width > 1 else of_bin[first]] or n_columns < 3
+    hot = np.flatnonzero(picture.levels[2] > 0)
+    assert set(hot.tolist()) == set((np.arange(first, last) * n_columns // N_BINS).tolist())
 
 
 def test_the_newest_is_on_top_and_noise_is_dark():
@@ -188,6 +186,7 @@ def test_without_points_or_with_wild_ones_nothing_breaks():
 # -- texts ---------------------------------------------------------------------------------
 
 
+@settings(max_examples=40)
 @given(st.text(), st.integers(0, 30))
 def test_what_is_fitted_takes_just_so_many_cells(text, n_cells):
     from rich.cells import cell_len

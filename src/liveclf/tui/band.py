@@ -211,7 +211,7 @@ def _columns(values: FloatArray, n_columns: int) -> FloatArray:
     n = len(values)
     if n <= n_columns:
         return values[np.arange(n_columns) * n // n_columns]
-    starts = np.arange(n_columns) * n // n_columns
+    starts = -(-np.arange(n_columns) * n // n_columns)  # as `column_of` has it
     return np.asarray(np.maximum.reduceat(values, starts), np.float32)
 
 
