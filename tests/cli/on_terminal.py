@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import sys
@@ -18,6 +19,7 @@ from command_line import ENVIRONMENT, LIMIT_S
 
 LEAVES = "\x1b[?1049l"
 """What gives back the lines that were on the terminal before."""
+_ESCAPES = re.compile(r"\x1b\[[0-9;?<>]*[A-Za-z]")
 
 
 class OnTerminal:
@@ -28,7 +30,7 @@ class OnTerminal:
         code: Its exit code, once `end` has returned.
     """
 
-    def __init__(self, *arguments: Any, size: tuple[int, int] = (30, 100), **other: Any) -> None:
+    def __init__(self, *arguments: Any, size: tuple[int, int] = (16, 60), **other: Any) -> None:
         """Start it.
 
         Args:
@@ -66,10 +68,10 @@ class OnTerminal:
 
     @property
     def afterwards(self) -> str:
-        """What was written since the screen has gone."""
+        """What was written since the screen has gone, in words one space apart."""
         _, leaves, after = self.said.rpartition(LEAVES)
         assert leaves
-        return after
+        return " ".join(_ESCAPES.sub("", after).split())
 
     @property
     def screen(self) -> str:

@@ -24,7 +24,7 @@ pytest.importorskip("pyte", reason="pip install pyte")
 from on_terminal import OnTerminal
 
 LOOPED = ("run", "--tui", "--loop", "--realtime", *LIGHT)
-SUMMARY = "source     demo.sigmf-meta"
+SUMMARY = "source demo.sigmf-meta"
 
 
 # -- refused -------------------------------------------------------------------------------
@@ -76,23 +76,35 @@ def test_a_terminal_that_cannot_move_its_cursor_is_refused(term):
 # -- shown ---------------------------------------------------------------------------------
 
 
-def test_a_replay_is_shown_with_its_labels_and_q_ends_it(tmp_path):
+def test_a_recording_is_shown_with_its_labels_and_stays_until_q(tmp_path):
     out = tmp_path / "out.jsonl"
-    with OnTerminal(*LOOPED, "-o", f"jsonl:{out}") as program:
-        program.until("GMSK")
-        screen = program.until("433.9")
+    arguments = ("run", "--tui", "-o", f"jsonl:{out}", *LIGHT)
+    with OnTerminal(*arguments, size=(30, 130)) as program:
+        screen = program.until("ended")
+        assert len(out.read_text().splitlines()) == 11  # whole before anybody leaves
         assert "demo.sigmf-meta · 433.92 MHz · 250 kS/s · cu8" in screen
-        assert "▀" in screen
-        program.resize((20, 70))
-        os.kill(program.pid, signal.SIGWINCH)
-        program.type(" ")
-        program.until("paused")
+        program.until("GMSK")
+        program.until("▀")
         program.type("q")
         assert program.end() == 0
         assert SUMMARY in program.afterwards
-        assert "--tui: " in program.afterwards
+        assert "11 records written" in program.afterwards
+        assert "--tui: nothing was lost" in program.afterwards
+        assert termios.tcgetattr(program.fd) == program.before
     records = [json.loads(line) for line in out.read_text().splitlines()]
     assert "GMSK" in {r["label"] for r in records}
+
+
+def test_a_paused_replay_ends_with_q_whatever_size_the_terminal_has_become():
+    with OnTerminal(*LOOPED) as program:
+        program.until("live")
+        program.type(" ")
+        program.until("paused")
+        program.resize((12, 40))
+        os.kill(program.pid, signal.SIGWINCH)
+        program.type("q")
+        assert program.end() == 0
+        assert SUMMARY in program.afterwards
 
 
 @pytest.mark.parametrize(
@@ -125,16 +137,6 @@ def test_interrupted_twice_it_ends_at_once_and_the_terminal_is_back():
         assert "source" in program.afterwards
         assert "Traceback" not in program.said
         assert termios.tcgetattr(program.fd) == program.before
-
-
-def test_a_run_that_has_ended_can_be_looked_at_and_its_outputs_are_whole(tmp_path):
-    out = tmp_path / "out.jsonl"
-    with OnTerminal("run", "--tui", "-o", f"jsonl:{out}", *LIGHT) as program:
-        program.until("ended")
-        assert len(out.read_text().splitlines()) == 11
-        program.type("\x03")
-        assert program.end() == 0
-        assert "11 records written" in program.afterwards
 
 
 def test_a_source_that_breaks_is_told_on_the_terminal_as_it_was():
@@ -173,11 +175,11 @@ def test_samples_come_by_standard_input_and_keys_by_the_terminal():
 
 def test_a_terminal_that_takes_nothing_holds_up_neither_the_run_nor_its_end(tmp_path):
     out = tmp_path / "out.jsonl"
-    with OnTerminal(*LOOPED, "-o", f"jsonl:{out}", size=(50, 200)) as program:
+    with OnTerminal(*LOOPED, "-o", f"jsonl:{out}", size=(40, 120)) as program:
         program.until("live")
         n_before = len(out.read_text().splitlines())
         until_s = time.monotonic() + 60
-        while len(out.read_text().splitlines()) < n_before + 60:  # and nobody reads the screen
+        while len(out.read_text().splitlines()) < n_before + 40:  # and nobody reads the screen
             assert time.monotonic() < until_s
             time.sleep(0.1)
         os.kill(program.pid, signal.SIGINT)
@@ -189,9 +191,9 @@ def test_a_terminal_that_takes_nothing_holds_up_neither_the_run_nor_its_end(tmp_
 
 def test_colours_and_characters_are_those_that_the_terminal_has():
     poor = {"TERM": "xterm", "COLORTERM": "", "NO_COLOR": "1", "PYTHONIOENCODING": "ascii"}
-    with OnTerminal(*LOOPED, **poor, LC_ALL="C", PYTHONUTF8="0") as program:
-        screen = program.until("GMSK")
-        assert screen.isascii()
+    with OnTerminal("run", "--tui", *LIGHT, **poor, LC_ALL="C", PYTHONUTF8="0") as program:
+        program.until("ended")
+        assert program.until("GMSK").isascii()
         program.type("q")
         assert program.end() == 0
         assert "\x1b[38;" not in program.said

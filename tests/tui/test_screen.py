@@ -303,6 +303,19 @@ def test_a_run_that_has_ended_stays_to_be_looked_at_and_one_that_failed_does_not
     on_screen(run, check)
 
 
+def test_ctrl_c_after_the_end_only_leaves():
+    run = Watched()
+
+    async def check(pilot):
+        run.ended = True
+        await until(pilot, "ended")
+        await pilot.press("ctrl+c")  # else KeyboardInterrupt
+        await pilot.pause(0.3)
+        assert not pilot.app.is_running
+
+    on_screen(run, check)
+
+
 def test_ctrl_c_is_the_signal_that_it_is_elsewhere():
     run, received = Watched(), []
     before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
