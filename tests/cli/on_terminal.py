@@ -78,7 +78,7 @@ class OnTerminal:
         """What is seen."""
         return "\n".join(self._screen.display)
 
-    def until(self, seen: str | Callable[[str], bool], limit_s: float = LIMIT_S) -> str:
+    def until(self, seen: str | Callable[[str], bool], limit_s: float = LIMIT_S / 2) -> str:
         """Read until something is seen; the screen."""
         until_s = time.monotonic() + limit_s
         while not (seen in self.screen if isinstance(seen, str) else seen(self.screen)):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FLAG = "--tui"
 _FIGURES_S = 0.5
 _POLL_S = 0.1  # so that a signal is heeded
+_GIVE_UP_S = 3.0
 _NO_SCREEN = ("dumb", "unknown")  # values of TERM
 
 
@@ -158,6 +159,10 @@ class Tui:
         beside.start()
         try:
             messages = screen.show(behind)
+        except BaseException:
+            # Interrupted twice: what the loop uses is not to be torn down under it.
+            beside.join(_GIVE_UP_S)
+            raise
         finally:
             self._controls.release()  # or what is paused would never end
         for message in messages:
@@ -189,6 +194,9 @@ class _Beside:
 
     def has_failed(self) -> bool:
         return self._error is not None
+
+    def join(self, limit_s: float) -> None:
+        self._thread.join(limit_s)
 
     def wait(self) -> None:
         while self._thread.is_alive():

@@ -212,7 +212,7 @@ class RunScreen(App[None]):
         driver: Any = terminal.driver if terminal else None
         super().__init__(driver_class=driver)
         self._behind, self._terminal = behind, terminal
-        self.looks = looks or looks_of(self)
+        self.looks = looks or looks_of(self, terminal.paper.encoding if terminal else "utf-8")
         self.said: deque[str] = deque(maxlen=_MOST_SAID)
         self._listing = Listing()
         self._list, self._band = EmissionList(self._listing), BandView("band")
@@ -602,15 +602,19 @@ class RunScreen(App[None]):
         self._list.focus()
 
 
-def looks_of(app: App[Any]) -> Looks:
-    """Return what the terminal of an application can show."""
+def looks_of(app: App[Any], encoding: str) -> Looks:
+    """Return what the terminal of an application can show.
+
+    Args:
+        app: Knows its colours.
+        encoding: Of what is written to it.
+    """
     colours: Colours = "many"
     if app.no_color or app.console.color_system is None:
         colours = "none"
     elif app.console.color_system == "standard":
         colours = "16"
-    encoding = app.console.encoding.lower().replace("-", "")
-    return Looks(colours, not encoding.startswith("utf"))
+    return Looks(colours, not encoding.lower().startswith("utf"))
 
 
 def _label(entry: Entry) -> str:
