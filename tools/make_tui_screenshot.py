@@ -25,7 +25,7 @@ from liveclf.signals.scene.plan import SceneSettings, plan
 from liveclf.signals.scene.receive import Receiver, receive
 
 TARGET = Path(__file__).parent.parent / "docs" / "tui.svg"
-SCENE_S, RATE_HZ = 6.0, 500e3
+SCENE_S, RATE_HZ = 6.0, 250e3
 LINES, COLUMNS = 38, 132
 WATCHED_S = 14
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=5)
     seed = parser.parse_args().seed
     settings = SceneSettings(
-        seed=seed, duration_s=SCENE_S, band_hz=RATE_HZ, emissions=(9, 12), snr_db=(14.0, 30.0),
+        seed=seed, duration_s=SCENE_S, band_hz=RATE_HZ, emissions=(8, 10), snr_db=(14.0, 30.0),
         burst_s=(0.3, 1.0),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,8 @@ def watch(path: Path, folder: Path) -> None:
         environment = {f"TEXTUAL_SCREENSHOT_{name}": value for name, value in where.items()}
         environment |= {"TEXTUAL_SCREENSHOT": str(WATCHED_S), "COLORTERM": "truecolor"}
         os.environ.update(environment, TERM="xterm-256color")
-        command = ["run", str(path), "--loop", "--realtime", "--tui", "--when-slow", "block"]
+        labels = str(folder / "labels")
+        command = ["run", str(path), "--loop", "--realtime", "--tui", "--relabelled", labels]
         os.execv(sys.executable, [sys.executable, "-m", "liveclf", *command])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     seen = b""

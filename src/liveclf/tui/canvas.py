@@ -125,7 +125,7 @@ def _draw_box(
 
 def _draw_label(canvas: Canvas, box: Box, looks: Looks, *, is_chosen: bool) -> None:
     label = looks.plain(box.item.label)
-    style = looks.style(TEXT if is_chosen else _family(box.item), bold=True)
+    style = looks.on_heat(0, looks.style(TEXT if is_chosen else _family(box.item), bold=True))
     inside = box.last_column - box.first_column - 1
     if len(label) <= inside:
         column = box.first_column + 1
