@@ -325,7 +325,7 @@ class RunScreen(App[None]):
         items = list(self._listing.everything())
         self._list.draw(looks)
         self._band.draw(self._bands[self._stream], items, looks, self._list.chosen)
-        state = behind.controls.state()[self._stream]
+        state = self._of_source()
         title = words.title(behind.seen[self._stream], behind.about, state, self._state, looks)
         self._parts["title"].show_text([title])
         n_open = sum(item.is_open for item in items)
@@ -334,6 +334,10 @@ class RunScreen(App[None]):
         self._draw_details(now_s)
         self._draw_message(now_s)
         self._parts["keys"].show_text([words.keys(self._keys(state), looks)])
+
+    def _of_source(self) -> dict[str, Any]:
+        """Return how the source of the stream that is shown is set, and what can be."""
+        return self._behind.controls.state()[self._stream]
 
     @property
     def _state(self) -> str:
@@ -430,7 +434,7 @@ class RunScreen(App[None]):
 
     def action_pause(self) -> None:
         """Pause a replay; hold the picture of what cannot wait."""
-        state = self._behind.controls.state()[self._stream]
+        state = self._of_source()
         if state.get("can_pause") and not self._behind.has_ended():
             self._control(Pause(self._stream, not state["is_paused"]))
         else:
@@ -483,7 +487,7 @@ class RunScreen(App[None]):
 
     def action_seek(self, steps: int) -> None:
         """Go elsewhere in a replay."""
-        state = self._behind.controls.state()[self._stream]
+        state = self._of_source()
         position, length = state.get("position_s", 0.0), state.get("length_s", math.nan)
         step_s = _SEEK_SHARE * length if math.isfinite(length) else 1.0
         wanted = max(0.0, position + steps * step_s)
@@ -491,7 +495,7 @@ class RunScreen(App[None]):
 
     def action_speed(self, steps: int) -> None:
         """Have a replay go faster or slower."""
-        speed = self._behind.controls.state()[self._stream].get("speed", 1.0)
+        speed = self._of_source().get("speed", 1.0)
         at = min(range(len(_SPEEDS)), key=lambda k: abs(_SPEEDS[k] - speed))
         wanted = _SPEEDS[max(0, min(len(_SPEEDS) - 1, at + steps))]
         self._control(Speed(self._stream, wanted))
@@ -544,7 +548,7 @@ class RunScreen(App[None]):
 
     def action_ask(self, what: str) -> None:
         """Ask for a line of text."""
-        state = self._behind.controls.state()[self._stream]
+        state = self._of_source()
         if what == "tune" and not state.get("can_tune"):
             self._say(f"{self._behind.seen[self._stream].name} cannot be tuned while it runs.")
         elif what == "relabel" and self._behind.relabelled is None:
