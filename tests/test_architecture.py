@@ -24,6 +24,7 @@ LAYERS = (
     ("signals",),
     SIBLINGS,
     ("monitor", "plot", "web"),
+    ("tui",),
     ("learn",),
     ("bench",),
     ("doctor",),
@@ -52,6 +53,7 @@ HEAVY = (
     "starlette",
     "uvicorn",
     "websockets",
+    "textual",
 )
 
 

@@ -36,6 +36,7 @@ from liveclf.config import (
     StreamSettings,
     SynthSettings,
     TrainSettings,
+    TuiSettings,
     WebSettings,
     load,
     parse_value,
@@ -258,9 +259,11 @@ def in_order(drawn: dict[str, Any]) -> dict[str, Any]:
     if "class_file" in drawn and not drawn["file"]:
         drawn = drawn | {"class_file": ""}
     if "token" in drawn and not drawn["at"]:  # no page, so nothing of it
-        drawn = drawn | {"token": "", "relabelled": ""}
+        drawn = drawn | {"token": ""}
     if "web" in drawn and not drawn["detect"].wanted:
-        drawn = drawn | {"web": WebSettings()}
+        drawn = drawn | {"web": WebSettings(), "tui": TuiSettings()}
+    if "web" in drawn and not (drawn["web"].at or drawn["tui"].wanted):
+        drawn = drawn | {"web": msgspec.structs.replace(drawn["web"], relabelled="")}
     if drawn.get("streams"):  # then all is said there
         drawn = drawn | {"source": SourceSettings(), "radio": RadioSettings()}
     low, high = "snr_min_db", "snr_max_db"

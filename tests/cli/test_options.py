@@ -183,7 +183,7 @@ def test_what_is_shown_is_read_back_and_shown_the_same(shown, tmp_path):
     for section, name, _, _ in described(RunSettings):
         if name == "device":  # beside the recording it would be another stream
             continue
-        if section == "web":  # goes with --detect alone, and is tested below
+        if section in ("web", "tui"):  # go with --detect alone, and are tested below
             continue
         value = getattr(getattr(settings, section), name)
         assert value != getattr(getattr(default, section), name), f"{section}.{name}"
@@ -195,10 +195,12 @@ def test_what_is_shown_is_read_back_and_shown_the_same(shown, tmp_path):
 
 def test_the_flags_of_the_page_are_shown_and_read_back(shown, tmp_path):
     flags = ["--web-token", "0123456789abcdef", "--relabelled", "x", "--web-keep", "1M"]
-    text = shown("run", "--web", *flags)
+    text = shown("run", "--web", "--tui", *flags)
     (file := tmp_path / "c.toml").write_text(text)
     assert shown("run", "--config", file) == text
-    web = load(RunSettings, file, {}).web
+    settings = load(RunSettings, file, {})
+    web = settings.web
+    assert settings.tui.wanted
     assert (web.at, web.token) == ("127.0.0.1:8433", "0123456789abcdef")
     assert (web.relabelled, web.keep_bytes) == ("x", 1_000_000)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,11 @@ from liveclf.records import Detections, StreamInfo
 if TYPE_CHECKING:
     from liveclf.cli.monitor import Monitor
     from liveclf.cli.saving import Saving
+    from liveclf.cli.tui import Tui
+    from liveclf.cli.watching import Watching
     from liveclf.cli.web import Web
     from liveclf.model.bundle import BundleInfo
+    from liveclf.monitor.notify import Notifier
     from liveclf.plot.run_plot import RunPlot
     from liveclf.sinks import FanOut, SinkReport
 
@@ -84,14 +88,21 @@ class _Run:
     model: str
     began_s: float
     saving: Saving | None
+    watching: Watching | None
     web: Web | None
+    tui: Tui | None
     monitor: Monitor | None
     picture: RunPlot | None
 
     @property
-    def beside(self) -> list[Saving | Web]:
+    def beside(self) -> list[Saving | Watching]:
         """What listens besides the outputs."""
-        return [part for part in (self.saving, self.web) if part]
+        return [part for part in (self.saving, self.watching) if part]
+
+    @property
+    def told_by(self) -> list[Saving | Web | Tui]:
+        """What has something to say of itself at the end."""
+        return [part for part in (self.saving, self.web, self.tui) if part]
 
     @property
     def told(self) -> pipeline.Output[Any]:
@@ -134,47 +145,46 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
     service = Notifier.of_service()
     tell = silent if settings.output.quiet else say
     run = _assemble(settings, look or PictureSettings(), tell)
-    stride = Stride(settings.model.max_age_s) if run.strides else None
-    every = Every(settings.output.stats_s, lambda: tell(_statistics(run.figures())))
 
-    def on_block() -> None:
-        every()
-        service.beat(lambda: _line(run.figures()))
-        if run.monitor:
-            run.monitor.on_block(run.figures, run.output)
-        if run.web:
-            run.web.on_block(lambda: run.figures() | {"queues": run.output.waiting})
+    @cache
+    def finish() -> tuple[dict[str, Any], tuple[SinkReport, ...]]:
+        run.close_sources()
+        figures = run.figures()
+        return figures, run.output.close(figures)
 
+    def loop() -> None:
+        try:
+            _loop(run, settings, tell, service)
+        finally:
+            finish()  # at once, however long somebody looks at the screen
+
+    end = (run.close_sources, run.output.stop_waiting)
     with (
-        stopped_by_signals(run.close_sources, run.output.stop_waiting) as signals,
+        stopped_by_signals(*end) as signals,
+        closing(run.watching) if run.watching else nullcontext(),
         closing(run.web) if run.web else nullcontext(),
         closing(run.monitor) if run.monitor else nullcontext(),
     ):
         service.ready()
         try:
-            pipeline.run(
-                run.streams, run.batcher, run.engine, run.decider, run.told,
-                max_late_s=float(settings.model.max_late_s),
-                stride=stride,
-                on_block=on_block,
-                on_failure=lambda stream: tell(_broke(stream)),
-            )  # fmt: skip
+            if run.tui:
+                run.tui.show(loop, end, lambda: bool(signals))
+            else:
+                loop()
         finally:
             service.stopping()
-            run.close_sources()
-            figures = run.figures()
-            reports = run.output.close(figures)
+            figures, reports = finish()
             if run.monitor:
                 run.monitor.end(figures, run.output)
             if not settings.output.quiet:
                 _summarise(figures, _outputs(run, reports))
-            for part in run.beside:
+            for part in run.told_by:
                 tell(part.told(reports))
             if run.picture:
                 run.picture.close(figures)
                 tell(run.picture.told())
         was_stopped = bool(signals)
-        if run.web and not was_stopped:
+        if run.web and not run.tui and not was_stopped:
             tell(
                 Note(f"The run has ended; its page stays at {run.web.url} until Ctrl-C.", "page",
                      url=run.web.url)
@@ -185,6 +195,28 @@ def classify(settings: RunSettings, look: PictureSettings | None = None) -> int:
     return int(any(_lost_records(report) for report in reports))
 
 
+def _loop(run: _Run, settings: RunSettings, tell: Callable[[str], None], service: Notifier) -> None:
+    """Run the loop, and tell those that watch how it goes."""
+    every = Every(settings.output.stats_s, lambda: tell(_statistics(run.figures())))
+
+    def on_block() -> None:
+        every()
+        service.beat(lambda: _line(run.figures()))
+        if run.monitor:
+            run.monitor.on_block(run.figures, run.output)
+        for part in (run.web, run.tui):
+            if part:
+                part.on_block(lambda: run.figures() | {"queues": run.output.waiting})
+
+    pipeline.run(
+        run.streams, run.batcher, run.engine, run.decider, run.told,
+        max_late_s=float(settings.model.max_late_s),
+        stride=Stride(settings.model.max_age_s) if run.strides else None,
+        on_block=on_block,
+        on_failure=lambda stream: tell(_broke(stream)),
+    )  # fmt: skip
+
+
 def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str], None]) -> _Run:
     """Open everything; outputs last, so that nothing is overwritten in vain."""
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
@@ -192,7 +224,8 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     from liveclf.model.engines import open_engine
     from liveclf.sinks import open_sinks, parse_outputs
 
-    parse_outputs(settings.output.to)  # wrong use is said before anything is opened
+    outputs = _beside_the_screen(settings)  # wrong use is said before anything is opened
+    parse_outputs(outputs)
     wanted = wanted_streams(settings)
     sources = open_sources(wanted, tell)
     bundle = load_bundle(settings.model.bundle)
@@ -214,11 +247,13 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
-    web = _web(settings, streams, seen, info, engine)
+    watching = _watching(settings, streams, seen)
+    web = _web(settings, watching, streams, seen, info, engine)
+    tui = _tui(settings, watching, streams, seen, info, engine)
     monitor = _monitor(settings, streams, seen, info, engine, tell)
     reports = Emissions if settings.detect.wanted else Detections
     picture = _picture(settings, look, seen)
-    output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
+    output = open_sinks(outputs, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
     decider = _decider(settings, info, precision, seen)
     if saving:
@@ -227,8 +262,9 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         streams[0].stages.append(saving.history)
     if picture:
         streams[0].stages.append(picture)
+    if watching:
+        output.add_listener(watching.start(whole.is_live))
     if web:
-        output.add_listener(web.start(whole.is_live))
         tell(Note(f"Page: {web.url}", "page", url=web.url))
     return _Run(
         streams=streams,
@@ -240,7 +276,9 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
         model=info.name,
         began_s=time.monotonic(),
         saving=saving,
+        watching=watching,
         web=web,
+        tui=tui,
         monitor=monitor,
         picture=picture,
     )
@@ -331,19 +369,62 @@ def _saving(settings: RunSettings, info: BundleInfo, stream: StreamInfo) -> Savi
     return Saving(settings, info.window_samples, info.name, stream)
 
 
+def _watching(
+    settings: RunSettings, streams: Sequence[Stream], seen: Sequence[StreamInfo]
+) -> Watching | None:
+    """Return what is watched, if anybody does."""
+    if not settings.web.at and not settings.tui.wanted:
+        return None
+    from liveclf.cli.watching import watching_of
+
+    return watching_of(settings, streams, seen)
+
+
 def _web(
     settings: RunSettings,
+    watching: Watching | None,
     streams: Sequence[Stream],
     seen: Sequence[StreamInfo],
     info: BundleInfo,
     engine: Engine,
 ) -> Web | None:
     """Return the page, if asked for."""
-    if not settings.web.at:
+    if not settings.web.at or watching is None:
         return None
     from liveclf.cli.web import Web
 
-    return Web(settings.web, streams, seen, info, engine.name)
+    return Web(settings.web, watching, streams, seen, info, engine.name)
+
+
+def _beside_the_screen(settings: RunSettings) -> tuple[str, ...]:
+    """Return the outputs, without what would be drawn where the screen is.
+
+    Raises:
+        MissingExtraError: There is no screen without something to install.
+        UsageError: There is no terminal, or an output writes to it.
+    """
+    if not settings.tui.wanted:
+        return settings.output.to
+    from liveclf.cli.tui import check_terminal, outputs_beside
+
+    check_terminal()
+    return outputs_beside(settings.output.to)
+
+
+def _tui(
+    settings: RunSettings,
+    watching: Watching | None,
+    streams: Sequence[Stream],
+    seen: Sequence[StreamInfo],
+    info: BundleInfo,
+    engine: Engine,
+) -> Tui | None:
+    """Return the screen, if asked for."""
+    if not settings.tui.wanted or watching is None:
+        return None
+    from liveclf.cli.tui import Tui
+
+    return Tui(settings.web.relabelled, watching, streams, seen, info, engine.name)
 
 
 def _monitor(

@@ -34,6 +34,7 @@ from liveclf.config.run import (
     MetricsSettings,
     OutputSettings,
     RunSettings,
+    TuiSettings,
     WebSettings,
 )
 from liveclf.config.scan import (
@@ -118,6 +119,7 @@ __all__ = [
     "SynthSettings",
     "TogetherSettings",
     "TrainSettings",
+    "TuiSettings",
     "WebSettings",
     "WindowSettings",
     "WorkSettings",

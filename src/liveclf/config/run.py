@@ -53,14 +53,13 @@ class WebSettings(Section, frozen=True):
 
     at: Annotated[str, option(f"serve a page to watch the run in a browser; alone: at {DEFAULT_WEB}", "--web", metavar="[HOST:]PORT", alone=DEFAULT_WEB)] = ""
     token: Annotated[str, option("what the page asks for where it is served to other machines; none: a new one each time", "--web-token", metavar="TEXT")] = ""
-    relabelled: Annotated[str, option("keep emissions whose label is corrected on the page, as SigMF in this folder", "--relabelled", metavar="DIR")] = ""
+    relabelled: Annotated[str, option("keep emissions whose label is corrected on the page or the screen, as SigMF in this folder", "--relabelled", metavar="DIR")] = ""
     keep_bytes: Annotated[Count, option("memory for the samples of emissions that can be looked at and downloaded", "--web-keep", metavar="BYTES")] = Count(256_000_000)
 
     def __post_init__(self) -> None:
-        """Refuse what there is no page for, and a token that can be guessed."""
-        for key, value in (("token", self.token), ("relabelled", self.relabelled)):
-            if value and not self.at:
-                raise ValueError(f"{key} {value!r} is of the page, and none is served; give --web")
+        """Refuse a token that there is no page for, or that can be guessed."""
+        if self.token and not self.at:
+            raise ValueError(f"token {self.token!r} is of the page, and none is served; give --web")
         if self.token and not re.fullmatch(r"[\w.~-]{16,128}", self.token, re.ASCII):
             raise ValueError("token is not 16 to 128 letters, digits and .~_-")
 
@@ -80,6 +79,12 @@ class MetricsSettings(Section, frozen=True):
             raise ValueError(f"health_limit_s {self.health_limit_s:g} is less than 1 s")
 
 
+class TuiSettings(Section, frozen=True):
+    """The screen that shows the same in the terminal."""
+
+    wanted: Annotated[bool, option("watch the run in this terminal: waterfall, emissions, figures, keys", "--tui")] = False
+
+
 class RunSettings(Section, frozen=True):
     """Everything `liveclf run` can be told; `source` and `radio`, or else several `streams`."""
 
@@ -92,13 +97,21 @@ class RunSettings(Section, frozen=True):
     output: OutputSettings = OutputSettings()
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tui: TuiSettings = TuiSettings()
 
     def __post_init__(self) -> None:
-        """Refuse a page of emissions where none are looked for."""
-        if self.web.at and not self.detect.wanted:
+        """Refuse to show emissions where none are looked for, and to keep what nobody sees."""
+        page, screen = f"web.at {self.web.at} (--web)", "tui.wanted (--tui)"
+        for name, wanted in ((page, self.web.at), (screen, self.tui.wanted)):
+            if wanted and not self.detect.wanted:
+                raise ValueError(
+                    f"{name} shows emissions, and none are looked for (--no-detect); leave out one"
+                    " of them"
+                )
+        if self.web.relabelled and not (self.web.at or self.tui.wanted):
             raise ValueError(
-                f"web.at {self.web.at} (--web) shows emissions, and none are looked for"
-                " (--no-detect); leave out one of them"
+                f"web.relabelled {self.web.relabelled!r} (--relabelled) keeps what is corrected on"
+                " the page or the screen, and there is none; give --web or --tui"
             )
 
 

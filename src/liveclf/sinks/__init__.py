@@ -182,6 +182,11 @@ class OutputSpec:
         return self.kind if self.target is None else f"{self.kind}:{self.target}"
 
     @property
+    def is_stdout(self) -> bool:
+        """Whether it writes to standard output."""
+        return self.target is None and SINKS[self.kind].uses_stdout
+
+    @property
     def file(self) -> Path | None:
         """The file that is written, if it is one."""
         if self.target is None or SINKS[self.kind].target != "file":
@@ -195,7 +200,7 @@ class OutputSpec:
             return os.path.realpath(self.file), f"the file {self.file}"
         if self.target is not None:
             return self.target, self.target
-        return ("", "standard output") if SINKS[self.kind].uses_stdout else None
+        return ("", "standard output") if self.is_stdout else None
 
 
 def parse_outputs(outputs: Sequence[str]) -> list[OutputSpec]:

@@ -16,9 +16,13 @@ from liveclf.sinks.layout import (
     Column,
     bar_text,
     duration_text,
+    khz_text,
     label_text,
     lay_out,
+    mhz_text,
     number_text,
+    time_text,
+    time_unit,
 )
 
 # One that is told no more, as its end was dropped, is not open for ever. Longer than anyone
@@ -135,12 +139,12 @@ def _columns(
 ) -> list[Column[Emission]]:
     ascii_only = options.ascii_only
     dot = Text("*" if ascii_only else "●", style="bold green")
-    unit = _time_unit(rows)
+    unit = time_unit(rows)
     columns: list[Column[Emission]] = [
         Column("", 1, lambda e: dot if is_open(e) else "", from_cells=0),
-        Column(unit, 12, lambda e: _time(e, unit), from_cells=0),
-        Column("MHz", 9, _mhz, from_cells=0),
-        Column("kHz", 5, lambda e: _khz(e.bandwidth_hz)),
+        Column(unit, 12, lambda e: time_text(e, unit), from_cells=0),
+        Column("MHz", 9, mhz_text, from_cells=0),
+        Column("kHz", 5, lambda e: khz_text(e.bandwidth_hz)),
         _span_column(unit),
         Column("SNR", 5, lambda e: number_text(e.snr_db, ".1f"), from_cells=MEDIUM_CELLS),
         Column("label", 9, lambda e: label_text(e.label), is_number=False, from_cells=0),
@@ -153,7 +157,7 @@ def _columns(
             from_cells=0,
         ),
         Column("win", 4, lambda e: f"{e.n_windows:,}"),
-        Column("kBd", 6, lambda e: _khz(e.symbol_rate_hz), from_cells=SYMBOLS_FROM_CELLS),
+        Column("kBd", 6, lambda e: khz_text(e.symbol_rate_hz), from_cells=SYMBOLS_FROM_CELLS),
     ]
     if any(e.note for e in rows):
         columns.append(
@@ -174,28 +178,3 @@ def _span_column(unit: str) -> Column[Emission]:
     return Column(
         "span", 7, lambda e: duration_text(e.duration_s or math.nan), from_cells=MEDIUM_CELLS
     )
-
-
-def _time_unit(rows: Sequence[Emission]) -> str:
-    if any(e.elapsed_s is None for e in rows):
-        return "sample"
-    return "second" if any(e.time is None for e in rows) else "UTC"
-
-
-def _time(e: Emission, unit: str) -> str:
-    if unit == "UTC" and e.time:
-        return e.time[11:23]  # hh:mm:ss.mmm of the day
-    return number_text(e.elapsed_s, ".3f") if unit == "second" else str(e.sample)
-
-
-def _mhz(e: Emission) -> str:
-    if e.center_hz is not None:
-        return f"{e.center_hz / 1e6:.4f}"
-    return "-" if e.offset_hz is None else f"{e.offset_hz / 1e6:+.4f}"  # the sign tells them apart
-
-
-def _khz(hz: float | None) -> str:
-    if hz is None or not math.isfinite(hz):
-        return "-"
-    khz = hz / 1e3
-    return f"{khz:.2f}" if khz < 10 else f"{khz:.1f}" if khz < 100 else f"{khz:,.0f}"

@@ -12,6 +12,7 @@ from rich.console import ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
+from liveclf.emissions import Emission
 from liveclf.records import StreamInfo
 
 BAR_CELLS = 6
@@ -116,3 +117,32 @@ def bar_text(probability: float, ascii_only: bool) -> Text:
     return Text.assemble(
         (full * cells, style), (empty * (BAR_CELLS - cells), "dim"), f" {probability:4.0%}"
     )
+
+
+def time_unit(rows: Sequence[Emission]) -> str:
+    """Return how times are told of all these alike: "UTC", "second", or "sample"."""
+    if any(e.elapsed_s is None for e in rows):
+        return "sample"
+    return "second" if any(e.time is None for e in rows) else "UTC"
+
+
+def time_text(e: Emission, unit: str) -> str:
+    """Write when an emission began, see `time_unit`."""
+    if unit == "UTC" and e.time:
+        return e.time[11:23]  # hh:mm:ss.mmm of the day
+    return number_text(e.elapsed_s, ".3f") if unit == "second" else str(e.sample)
+
+
+def mhz_text(e: Emission) -> str:
+    """Write where an emission is, without the unit."""
+    if e.center_hz is not None:
+        return f"{e.center_hz / 1e6:.4f}"
+    return "-" if e.offset_hz is None else f"{e.offset_hz / 1e6:+.4f}"  # the sign tells them apart
+
+
+def khz_text(hz: float | None) -> str:
+    """Write a width or a rate, without the unit."""
+    if hz is None or not math.isfinite(hz):
+        return "-"
+    khz = hz / 1e3
+    return f"{khz:.2f}" if khz < 10 else f"{khz:.1f}" if khz < 100 else f"{khz:,.0f}"

@@ -14,7 +14,7 @@ from scipy import ndimage
 from liveclf.dsp.waterfall import Rows, Waterfall, samples_per_row
 from liveclf.live.history import History
 from liveclf.records import Block, FloatArray
-from liveclf.web.hub import Hub, Posted
+from liveclf.web.hub import Posted, Poster
 from liveclf.web.wire import row_message
 
 ROWS_PER_S = 20.0
@@ -84,7 +84,7 @@ class Tap:
 class Display:
     """Makes the rows of one stream, and posts them."""
 
-    def __init__(self, tap: Tap, hub: Hub, stream: int, sample_rate_hz: float) -> None:
+    def __init__(self, tap: Tap, hub: Poster, stream: int, sample_rate_hz: float) -> None:
         """Start the thread.
 
         Args:

@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 _ROWS, _NEWS = 300, 256  # that wait for one browser: 15 s, 1 MB
 _SHOWN_ROWS = 240  # to a newcomer, of one stream; of many, together so many times four
@@ -32,6 +32,26 @@ class Posted:
     content: bytes | str
     stream: int | None = None
     key: str | None = None
+
+
+class Poster(Protocol):
+    """Where messages are posted: a `Hub`, or several."""
+
+    def post(self, message: Posted) -> None:
+        """Hand a message over; never waits and never fails."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hubs:
+    """Several hubs that are told the same."""
+
+    hubs: tuple[Hub, ...]
+
+    def post(self, message: Posted) -> None:
+        """Hand a message over to all."""
+        for hub in self.hubs:
+            hub.post(message)
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from typing import Any
 from liveclf.emissions import Emission, Emissions
 from liveclf.live.history import History
 from liveclf.web.clips import Clip, cut_clip
-from liveclf.web.hub import Hub, Posted
+from liveclf.web.hub import Posted, Poster
 from liveclf.web.wire import emission_fields, text
 
 MOST_EMISSIONS = 1000
@@ -48,7 +48,7 @@ class Told:
         not_cut: Ended emissions whose samples were not kept when they were told.
     """
 
-    def __init__(self, histories: Sequence[History], hub: Hub, limit_bytes: int) -> None:
+    def __init__(self, histories: Sequence[History], hub: Poster, limit_bytes: int) -> None:
         """Begin with none.
 
         Args:

@@ -19,7 +19,7 @@ Text is JSON, an object with "type". Binary is one row of the waterfall, little 
 from __future__ import annotations
 
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
@@ -73,3 +73,39 @@ def _bytes(dbfs: FloatArray, zero_db: float) -> bytes:
 def emission_fields(emission: Emission, corrected: str | None) -> dict[str, Any]:
     """Return an emission as the page gets it."""
     return asdict(emission) | {"corrected": corrected}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the waterfall, read back from its message.
+
+    Attributes:
+        stream: Number of the stream.
+        noise_dbfs: Noise of one bin.
+        start_s: First sample that it covers, over the sample rate.
+        duration_s: How long it is.
+        center_hz: NaN if unknown.
+        sample_rate_hz: Of the stream.
+        epoch_s: UNIX time of sample 0, NaN if unknown.
+        peak_dbfs: Highest power of each bin, (n,) float32, lowest frequency first.
+        mean_dbfs: Mean power, likewise.
+        floor_dbfs: Noise floor, likewise.
+    """
+
+    stream: int
+    noise_dbfs: float
+    start_s: float
+    duration_s: float
+    center_hz: float
+    sample_rate_hz: float
+    epoch_s: float
+    peak_dbfs: FloatArray
+    mean_dbfs: FloatArray
+    floor_dbfs: FloatArray
+
+
+def read_row(message: bytes) -> Row:
+    """Read what `row_message` wrote, to half a step."""
+    _, stream, n_bins, zero_db, step_db, noise_db, *numbers = HEADER.unpack_from(message)
+    levels = np.frombuffer(message, np.uint8, 3 * n_bins, HEADER.size).reshape(3, n_bins)
+    return Row(stream, noise_db, *numbers, *np.float32(zero_db) + np.float32(step_db) * levels)

@@ -1,0 +1,122 @@
+"""What is watched of a run while it goes on: made once, for the page and for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from liveclf.config import RunSettings
+from liveclf.dsp.formats import FORMATS
+from liveclf.errors import UsageError
+from liveclf.live.history import History
+from liveclf.live.pipeline import Stream
+from liveclf.records import StreamInfo
+
+if TYPE_CHECKING:
+    from liveclf.sinks import SinkReport
+    from liveclf.sinks.worker import Worker
+
+_QUEUE_BATCHES = 64
+_LONGEST_S = 60.0  # of the band that is kept
+_WIDEST_BYTES = 16  # of a sample in a format that has no name
+
+
+class Watching:
+    """Taps in every stream, the emissions that are told, and a hub for each that watches.
+
+    Attributes:
+        hubs: What is new, by the flag of who watches: "--web", "--tui".
+        taps: Of each stream.
+        told: The emissions and their samples.
+    """
+
+    def __init__(
+        self,
+        flags: Sequence[str],
+        streams: Sequence[Stream],
+        seen: Sequence[StreamInfo],
+        keep_bytes: int,
+    ) -> None:
+        """Add a stage to every stream, and begin to draw.
+
+        Args:
+            flags: Of those that watch, at least one.
+            streams: Of the run.
+            seen: What is known of each, as the framer sees it.
+            keep_bytes: Memory for samples.
+
+        Raises:
+            UsageError: A stream has no rate.
+        """
+        _check(flags[0], seen)
+        from liveclf.web.display import Display, Tap, waiting_blocks
+        from liveclf.web.hub import Hub, Hubs
+        from liveclf.web.told import Told
+
+        self._name = ", ".join(flags)
+        self.hubs = {flag: Hub(len(streams)) for flag in flags}
+        hubs = Hubs(tuple(self.hubs.values()))
+        half_bytes = keep_bytes // 2
+        self.taps = [Tap(_history(i, half_bytes // len(seen)), waiting_blocks()) for i in seen]
+        self.told = Told([tap.history for tap in self.taps], hubs, half_bytes)
+        self._displays = [
+            Display(tap, hubs, k, info.sample_rate_hz)
+            for k, (tap, info) in enumerate(zip(self.taps, seen, strict=True))
+        ]
+        for stream, tap in zip(streams, self.taps, strict=True):
+            stream.stages.append(tap)
+
+    def start(self, is_live: bool) -> Worker:
+        """Start the thread that takes what is told."""
+        from liveclf.sinks.worker import Worker
+
+        return Worker(self._name, self.told, is_live=is_live, depth_batches=_QUEUE_BATCHES)
+
+    @property
+    def not_drawn(self) -> int:
+        """Blocks that the waterfalls lack."""
+        return sum(tap.dropped for tap in self.taps)
+
+    def close(self) -> None:
+        """Draw no more."""
+        for display in self._displays:
+            display.close()
+
+    def missed(self, reports: Sequence[SinkReport]) -> list[str]:
+        """Say what those who watched were not shown."""
+        mine = next(report for report in reports if report.name == self._name)
+        parts = [mine.message.rstrip(".")] if mine.message else []
+        return [*parts, f"{self.not_drawn:,} blocks not drawn"] if self.not_drawn else parts
+
+    def others(self, reports: Sequence[SinkReport]) -> list[SinkReport]:
+        """Return the reports of all other outputs."""
+        return [report for report in reports if report.name != self._name]
+
+
+def watching_of(
+    settings: RunSettings, streams: Sequence[Stream], seen: Sequence[StreamInfo]
+) -> Watching:
+    """Return what is watched by those that are asked for, at least one.
+
+    Raises:
+        UsageError: A stream has no rate.
+    """
+    flags = [
+        f for f, wanted in (("--web", settings.web.at), ("--tui", settings.tui.wanted)) if wanted
+    ]
+    return Watching(flags, streams, seen, settings.web.keep_bytes)
+
+
+def _check(flag: str, seen: Sequence[StreamInfo]) -> None:
+    for info in seen:
+        if not info.sample_rate_hz > 0:
+            raise UsageError(
+                f"{flag} draws time and frequency, and the sample rate of {info.name}"
+                " is not known; give --rate."
+            )
+
+
+def _history(info: StreamInfo, limit_bytes: int) -> History:
+    known = FORMATS.get(info.format)
+    sample_bytes = known.bytes_per_sample if known else _WIDEST_BYTES
+    return History(min(limit_bytes // sample_bytes, round(_LONGEST_S * info.sample_rate_hz)))

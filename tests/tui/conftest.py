@@ -1,0 +1,7 @@
+"""The screen needs its extra; without it nothing here can be tested."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("textual", reason='pip install "liveclf[tui]"')
