@@ -33,6 +33,7 @@ from liveclf.live.emission_decider import EmissionDecider, Rules
 from liveclf.live.finder import Finder
 from liveclf.live.pipeline import Cutter, Stream
 from liveclf.live.shedding import Stride
+from liveclf.live.thresholds import Thresholds
 from liveclf.protocols import DeviceEngine, Engine
 from liveclf.records import Detections, StreamInfo
 
@@ -201,12 +202,12 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     streams, seen = [stream for stream, _ in laid_out], [info for _, info in laid_out]
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
-    web = _web(settings, streams, seen, info, engine)
+    decider = _decider(settings, info, precision, seen)
+    web = _web(settings, streams, seen, info, engine, _thresholds(cutters, decider), tell)
     reports = Emissions if settings.detect.wanted else Detections
     picture = _picture(settings, look, seen)
     output = open_sinks(settings.output.to, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
-    decider = _decider(settings, info, precision, seen)
     if saving:
         decider = saving.beside(decider)
         output.add_listener(saving.start(whole))
@@ -255,6 +256,12 @@ def _decider(
         min_probability=least,
         streams=streams,
     )
+
+
+def _thresholds(cutters: Sequence[Cutter], decider: pipeline.Decider[Any]) -> Thresholds | None:
+    """Return what can be set while it runs; None where windows of the whole band are told."""
+    finders = [cutter for cutter in cutters if isinstance(cutter, Finder)]
+    return Thresholds(finders, decider) if isinstance(decider, EmissionDecider) else None
 
 
 def _normaliser(engine: Engine) -> Normaliser:
@@ -316,13 +323,15 @@ def _web(
     seen: Sequence[StreamInfo],
     info: BundleInfo,
     engine: Engine,
+    thresholds: Thresholds | None,
+    tell: Callable[[str], None],
 ) -> Web | None:
     """Return the page, if asked for."""
-    if not settings.web.at:
+    if not settings.web.at or not thresholds:  # without emissions there is neither
         return None
     from liveclf.cli.web import Web
 
-    return Web(settings.web, streams, seen, info, engine.name)
+    return Web(settings.web, streams, seen, info, engine.name, thresholds, tell)
 
 
 def _outputs(run: _Run, reports: Sequence[SinkReport]) -> list[SinkReport]:

@@ -13,6 +13,7 @@ from liveclf.dsp.formats import FORMATS
 from liveclf.errors import MissingExtraError, UsageError
 from liveclf.live.history import History
 from liveclf.live.pipeline import Stream
+from liveclf.live.thresholds import Thresholds
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Web:
         seen: Sequence[StreamInfo],
         model: BundleInfo,
         engine: str,
+        thresholds: Thresholds,
+        tell: Callable[[str], None],
     ) -> None:
         """Begin to serve, and add a stage to every stream.
 
@@ -46,6 +49,8 @@ class Web:
             seen: What is known of each, as the framer sees it.
             model: Of the network.
             engine: What runs it, in words.
+            thresholds: Of the run, set from the page.
+            tell: Told in a sentence what is set from the page.
 
         Raises:
             MissingExtraError: The server is not installed.
@@ -82,7 +87,7 @@ class Web:
             about=_about(seen, model, engine, folder is not None),
             hub=hub,
             told=self._told,
-            controls=Controls([stream.source for stream in streams]),
+            controls=Controls([stream.source for stream in streams], thresholds),
             relabelled=folder,
             access=Access(token, f"liveclf-{address.port}"),
         )
@@ -93,7 +98,7 @@ class Web:
         ]
         for stream, tap in zip(streams, taps, strict=True):
             stream.stages.append(tap)
-        self._next_s = 0.0
+        self._next_s, self._tell = 0.0, tell
 
     def start(self, is_live: bool) -> Worker:
         """Start the thread that takes what is told."""
@@ -110,6 +115,7 @@ class Web:
         if (now_s := time.monotonic()) < self._next_s:
             return
         self._next_s = now_s + _FIGURES_S
+        self._tell_changes()
         from liveclf.web.hub import Posted
         from liveclf.web.wire import text
 
@@ -119,6 +125,7 @@ class Web:
             "not_shown_blocks": sum(tap.dropped for tap in self._taps),
             "not_shown_messages": self._hub.dropped,
             "not_cut": self._told.not_cut,
+            "changes": self._page.controls.changes.total(),
         }
         message = text("figures", figures=dict(figures()) | {"page": about_page})
         self._hub.post(Posted(message, key="figures"))
@@ -129,6 +136,10 @@ class Web:
         while not is_asked_to_end():
             time.sleep(0.1)
 
+    def _tell_changes(self) -> None:
+        for sentence in self._page.controls.news():
+            self._tell(sentence)
+
     def close(self) -> None:
         """Serve no more."""
         for display in self._displays:
@@ -137,10 +148,14 @@ class Web:
 
     def told(self, reports: Sequence[SinkReport]) -> str:
         """Say what became of it."""
+        self._tell_changes()
         mine = next(report for report in reports if report.name == _NAME)
         parts = [mine.message.rstrip(".")] if mine.message else []
         if self._hub.cut_off:
             parts.append(f"{self._hub.cut_off} browsers that did not read were cut off")
+        if changes := self._page.controls.changes:
+            kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(changes.items()))
+            parts.append(f"{changes.total()} changes from the page ({kinds})")
         if n := sum(tap.dropped for tap in self._taps):
             parts.append(f"{n:,} blocks not drawn")
         if self._page.relabelled and self._page.relabelled.saved:
