@@ -13,6 +13,10 @@ from liveclf.live.thresholds import Thresholds
 from liveclf.protocols import Adjustable, Playback, Source, Tunable
 from liveclf.web.requests import Control, Pause, Seek, SetGain, Speed, Threshold, Tune
 
+_KINDS = {
+    Pause: "pause", Speed: "speed", Seek: "position", Tune: "centre", SetGain: "gain",
+    Threshold: "threshold",
+}  # fmt: skip
 _Setting = Pause | Speed | Seek | Tune | SetGain
 
 
@@ -88,7 +92,7 @@ class Controls:
             self._note(request, f"all streams: {', '.join(said)}.")
 
     def _note(self, request: Control, said: str, stream: int = -1) -> None:
-        kind = type(request).__name__.lower()
+        kind = _KINDS[type(request)]
         key = f"{kind} {stream} {getattr(request, 'stage', '')}"
         with self._lock:
             self.changes[kind] += 1
