@@ -132,7 +132,9 @@ def browser() -> Iterator[Any]:
 def looped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A demonstration that goes on, and the folder of its corrected labels."""
     folder = tmp_path_factory.mktemp("relabelled")
-    with running("--loop", "--realtime", "--relabelled", folder) as (_, url):
+    # Everything is labelled, however busy the machine is: a recording can wait.
+    unhurried = ("--loop", "--realtime", "--when-slow", "block")
+    with running(*unhurried, "--relabelled", folder) as (_, url):
         yield url, folder
 
 
@@ -171,10 +173,10 @@ def test_an_emission_is_listed_with_its_label_and_filters_leave_others_out(page)
 
 
 def choose(page: Any) -> None:
-    """Choose the oldest emission in the list that has a label."""
+    """Choose the oldest emission in the list that has this label, and so some samples."""
     rows = "[...document.querySelectorAll('#emissions tr')]"
     page.wait_for_function(
-        f"() => {{ const row = {rows}.findLast(row => row.innerText.includes('%'));"
+        f"() => {{ const row = {rows}.findLast(row => row.innerText.includes('GMSK'));"
         " row?.click(); return Boolean(row); }"
     )
     page.wait_for_selector("#details figcaption:has-text('samples,')")
@@ -208,7 +210,7 @@ def test_a_corrected_label_is_saved_and_shown(page, looped):
 
 
 def test_no_row_moves_away_from_under_the_pointer(page):
-    page.hover("#emissions")
+    page.hover("#emissions tr:first-child")
     first = "document.querySelector('#emissions tr').dataset.key"
     page.wait_for_timeout(300)
     before = page.evaluate(first)
@@ -269,7 +271,7 @@ def test_a_radio_is_tuned_and_amplified_and_thresholds_move(browser, receiving):
         shown.fill("#center", "868.3")
         shown.click("text=Tune to MHz")
         shown.wait_for_selector("#source:has-text('868.3 MHz')")
-        slide(shown, "#gain input.gain", 35)
+        slide(shown, "#gain input.gain", 36)
         shown.wait_for_selector("#gain:has-text('36.4 dB')")  # the nearest that it has
         shown.check("#gain-auto")
         until(lambda: log.read_text().splitlines()[-1] == "set_tuner_gain_mode 0")
