@@ -4,14 +4,15 @@
 
 One run plays a scene at 2.4 MS/s over and over. Clients come and go while it runs, and each
 interval with them, of some whole passes through the scene, is compared with the one just before
-or after without, so that what else the machine does falls out. The clients are light: they read, count and answer pings, in a process
-of their own; a real browser draws, and takes for that what it takes of the same cores.
---chromium adds one.
+or after without, so that what else the machine does falls out. The clients are light: they
+read, count and answer pings, in a process of their own; a real browser draws, and takes for
+that what it takes of the same cores. --chromium adds one.
 
 Two figures, as they say different things where the cores are shared. Samples a second, as fast
 as it goes: what the run gets done beside its clients. Processor seconds of the run's own
-process for a million samples: what serving them costs it. At the end one client stops
-reading: when it is cut off, and what the run does until then.
+process for a million samples: what serving them costs it. Before that the server alone, with
+rows as a run posts them and nothing else to do, which a busy machine blurs least. At the end
+one client stops reading: when it is cut off, and what the run does until then.
 """
 
 from __future__ import annotations
@@ -37,13 +38,28 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+from websockets.asyncio import client as asyncio_client
+from websockets.sync import client as sync_client
+from websockets.typing import Origin
+
 from liveclf.signals.scene.files import write_scene
 from liveclf.signals.scene.plan import SceneSettings, plan
 from liveclf.signals.scene.receive import Receiver, receive
+from liveclf.web.access import Access
+from liveclf.web.address import Address, listen
+from liveclf.web.app import Page
+from liveclf.web.controls import Controls
+from liveclf.web.display import ROWS_PER_S
+from liveclf.web.hub import Hub, Posted
+from liveclf.web.server import Server
+from liveclf.web.told import Told
+from liveclf.web.wire import HEADER
 
 RATE_HZ, SCENE_S, SEED = 2.4e6, 1.0, 7
 SETTLE_S = 1.5  # after clients have come or gone
+ALONE_S = 4.0
 CUT_OFF_WITHIN_S = 60.0
+_ROW_BYTES = HEADER.size + 3 * 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -174,9 +190,9 @@ class _Reader:
     rows = bytes = 0
 
     async def __call__(self, host: str) -> None:
-        from websockets.asyncio.client import connect
-
-        async with connect(f"ws://{host}/live", origin=f"http://{host}") as live:
+        async with asyncio_client.connect(
+            f"ws://{host}/live", origin=Origin(f"http://{host}")
+        ) as live:
             async for message in live:
                 self.bytes += len(message)
                 if isinstance(message, bytes):
@@ -221,15 +237,17 @@ def compare(
 
 def show(name: str, found: list[tuple[Figures, Figures]]) -> None:
     """Print a row of the table: medians, and the median and extremes of the ratios."""
-    for what, unit, value in (
-        ("throughput", "MS/s", lambda f: f.samples_per_s / 1e6),
-        ("own cost", "CPU s/MS", lambda f: f.cpu_s_per_ms),
-    ):
+    values: dict[tuple[str, str], Callable[[Figures], float]] = {
+        ("throughput", "MS/s"): lambda f: f.samples_per_s / 1e6,
+        ("own cost", "CPU s/MS"): lambda f: f.cpu_s_per_ms,
+    }
+    for (what, unit), value in values.items():
         ratios = [value(b) / value(a) for a, b in found]
         without, with_ = (statistics.median(value(pair[k]) for pair in found) for k in (0, 1))
         print(
             f"{name:<34} {what:<11} {without:9.3f} {with_:9.3f} {unit:<9}"
-            f" {statistics.median(ratios):6.3f}  ({min(ratios):.3f} to {max(ratios):.3f})"
+            f" {statistics.median(ratios):6.3f}  ({min(ratios):.3f} to {max(ratios):.3f})",
+            flush=True,
         )
 
 
@@ -259,10 +277,8 @@ def cut_off(run: Run, clients: Clients, n: int, passes: int) -> None:
 
 
 def _wait_for_cut_off(host: str) -> bool:
-    from websockets.sync.client import connect
-
     until_s = time.monotonic() + CUT_OFF_WITHIN_S
-    with connect(f"ws://{host}/live", origin=f"http://{host}") as live:
+    with sync_client.connect(f"ws://{host}/live", origin=Origin(f"http://{host}")) as live:
         while time.monotonic() < until_s:
             message = live.recv(timeout=10)
             if isinstance(message, bytes):
@@ -287,9 +303,8 @@ def main() -> None:
         seed=SEED, duration_s=SCENE_S, band_hz=RATE_HZ, emissions=(8, 10), snr_db=(12.0, 30.0),
         burst_s=(0.05, 0.5),
     )  # fmt: skip
-    print(
-        f"{wanted.browsers} clients; {wanted.pairs} pairs of {wanted.passes} x {SCENE_S:g} s; medians"
-    )
+    pairs = f"{wanted.pairs} pairs of {wanted.passes} x {SCENE_S:g} s"
+    print(f"{wanted.browsers} clients that read; {pairs}; medians")
     print(f"{'':<34} {'':<11} {'none':>9} {'with':>9} {'':<9} {'ratio':>6}")
     with tempfile.TemporaryDirectory() as folder:
         receiver = Receiver(rate_hz=RATE_HZ, format="cu8")
@@ -299,8 +314,36 @@ def main() -> None:
 
 def measure(path: Path, wanted: argparse.Namespace) -> None:
     """Run a recording as fast as it goes, and in real time."""
+    serve_alone(wanted)
     play(Run(path), "as fast as it goes", wanted)
     play(Run(path, "--realtime"), "in real time", wanted, stops_reading=True)
+
+
+def serve_alone(wanted: argparse.Namespace) -> None:
+    """Print what a second of serving costs, without a run."""
+    listener, address = listen(Address("127.0.0.1", 0))
+    hub = Hub(1)
+    page = Page({"streams": []}, hub, Told([], hub, 0), Controls([]), None, Access())
+    server, clients = Server(page, listener), Clients(f"127.0.0.1:{address.port}")
+    costs: dict[int, list[float]] = {0: [], wanted.browsers: []}
+    for _ in range(max(2, wanted.pairs // 2)):
+        for n, found in costs.items():
+            clients.want(n)
+            time.sleep(SETTLE_S)
+            found.append(_rows_alone(hub))
+    clients.close()
+    server.close()
+    without, with_ = (statistics.median(found) for found in costs.values())
+    print(f"{'the server alone':<34} {'own cost':<11} {without:9.4f} {with_:9.4f} CPU s/s")
+
+
+def _rows_alone(hub: Hub) -> float:
+    """Post as a run does; return the share of a core that it takes."""
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    for _ in range(round(ALONE_S * ROWS_PER_S)):
+        hub.post(Posted(bytes(_ROW_BYTES), 0))
+        time.sleep(1 / ROWS_PER_S)
+    return (time.process_time() - cpu_s) / (time.monotonic() - began_s)
 
 
 def play(run: Run, name: str, wanted: argparse.Namespace, stops_reading: bool = False) -> None:
