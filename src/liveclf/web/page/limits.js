@@ -50,6 +50,7 @@ export class Gain {
     this.place = place;
     this.ask = ask;
     this.shape = "";
+    this.heldUntil = 0; // as `Slider`: a driver takes its time
   }
 
   show(gain) {
@@ -58,8 +59,10 @@ export class Gain {
     const shape = JSON.stringify([gain.has_auto, gain.stages.map((s) => [s.name, s.low_db, s.high_db, s.step_db])]);
     if (shape !== this.shape) this.build(gain);
     this.shape = shape;
-    if (this.auto) this.auto.checked = gain.is_auto;
-    gain.stages.forEach((stage, k) => this.sliders[k].show(gain.is_auto ? null : stage.now_db));
+    const isHeld = this.auto && performance.now() < this.heldUntil;
+    const isAuto = isHeld ? this.auto.checked : gain.is_auto;
+    if (this.auto) this.auto.checked = isAuto;
+    gain.stages.forEach((stage, k) => this.sliders[k].show(isAuto ? null : stage.now_db));
   }
 
   build(gain) {
@@ -73,6 +76,7 @@ export class Gain {
     const box = element("input");
     Object.assign(box, { type: "checkbox", id: "gain-auto" });
     box.addEventListener("change", () => {
+      this.heldUntil = performance.now() + SETTLE_MS;
       if (box.checked) this.ask({ gain_db: null });
       else if (gain.stages.length) this.ask({ gain_db: Number(this.sliders[0].input.value), stage: gain.stages[0].name });
     });
