@@ -2,7 +2,8 @@
 
 import { element } from "./format.js";
 
-const SETTLE_MS = 1200; // until the run has said what became of a value
+/** Until the run has said what became of a value. */
+export const SETTLE_MS = 1200;
 
 /** A slider that shows what the run says, and asks it for what the user wants. */
 export class Slider {

@@ -2,7 +2,7 @@
 // radio; and on the run: thresholds.
 
 import { duration } from "./format.js";
-import { Gain, Thresholds } from "./limits.js";
+import { Gain, SETTLE_MS, Thresholds } from "./limits.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -14,7 +14,10 @@ export class Transport {
     this.state = null;
     this.isHeld = false; // the slider, by a finger
     this.gain = new Gain(byId("gain"), (wanted) => this.ask("gain", wanted));
-    this.thresholds = new Thresholds(byId("thresholds"), (wanted) => send("threshold", wanted));
+    this.thresholds = new Thresholds(byId("thresholds"), (wanted) => {
+      send("threshold", wanted);
+      this.showSoon();
+    });
     byId("pause").addEventListener("click", () => this.ask("pause", { wanted: !this.state.is_paused }));
     byId("speed").addEventListener("change", ({ target }) => this.ask("speed", { speed: Number(target.value) }));
     byId("position").addEventListener("input", ({ target }) => {
@@ -34,6 +37,12 @@ export class Transport {
 
   ask(type, content) {
     this.send(type, { stream: this.stream, ...content });
+    this.showSoon();
+  }
+
+  /** Show once more what was not shown while something was being set. */
+  showSoon() {
+    setTimeout(() => this.state && this.show(this.state, this.limits), SETTLE_MS + 50);
   }
 
   /** Show where the radio stands, while nobody writes. */
@@ -45,6 +54,7 @@ export class Transport {
   /** Show how a stream, and the run, are set. */
   show(state, thresholds) {
     this.state = state;
+    this.limits = thresholds;
     this.gain.show(state.gain);
     this.thresholds.show(thresholds);
     byId("replay").hidden = !state.can_pause;
