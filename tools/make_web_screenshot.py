@@ -23,7 +23,7 @@ from liveclf.signals.scene.receive import Receiver, receive
 
 TARGET = Path(__file__).parent.parent / "docs" / "web.jpg"
 SCENE_S, RATE_HZ = 8.0, 1e6
-WIDTH, HEIGHT, QUALITY = 1280, 860, 80
+WIDTH, HEIGHT, QUALITY = 1440, 900, 78
 SHOWN_S = 14.0  # of waterfall in the picture
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from numpy.typing import NDArray
 
 from liveclf.emissions import Emission
-from liveclf.records import Block, Detection, FloatArray, SampleFormat, StreamInfo
+from liveclf.records import Block, Detection, FloatArray, Gain, SampleFormat, StreamInfo
 
 
 class Source(Protocol):
@@ -113,6 +113,28 @@ class Returning(Protocol):
     @property
     def buffer_fill(self) -> float:
         """Share of its buffer that waits to be read, 0 to 1."""
+        ...
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A source whose gain is set while it runs; from any thread."""
+
+    @property
+    def gain(self) -> Gain | None:
+        """As it is set, None if it cannot be set."""
+        ...
+
+    def set_gain(self, gain_db: float | None, stage: str = "") -> None:
+        """Ask for another gain; what becomes of it is seen in `gain`, or told.
+
+        Args:
+            gain_db: None for automatic.
+            stage: Which of `Gain.stages`.
+
+        Raises:
+            UsageError: It has no such gain.
+        """
         ...
 
 

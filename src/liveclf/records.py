@@ -65,6 +65,48 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class GainStage:
+    """One stage of a radio's gain.
+
+    Attributes:
+        name: As its driver calls it, "" for all stages together.
+        low_db: The least that it takes.
+        high_db: The most.
+        step_db: From one value to the next, 0 for any.
+        now_db: As it is set, NaN if that is not known.
+    """
+
+    name: str
+    low_db: float
+    high_db: float
+    step_db: float = 0.0
+    now_db: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much a radio amplifies, and what it can be told.
+
+    Attributes:
+        is_auto: It sets itself.
+        has_auto: It can.
+        stages: What can be set; all together first, then each, if there are several.
+    """
+
+    is_auto: bool
+    has_auto: bool
+    stages: tuple[GainStage, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """As --gain takes it."""
+        if self.is_auto or not self.stages:
+            return "auto"
+        named = [f"{stage.name}={stage.now_db:g}" for stage in self.stages if stage.name]
+        return ",".join(named) or f"{self.stages[0].now_db:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive samples as the source delivered them.
 

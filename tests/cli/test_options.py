@@ -26,7 +26,8 @@ def described(cls: type[Section]) -> list[tuple[str, str, msgspec.Meta, object]]
             continue
         hints = get_type_hints(kind, include_extras=True)
         for field in msgspec.structs.fields(kind):
-            (meta,) = [m for m in get_args(hints[field.name])[1:] if isinstance(m, msgspec.Meta)]
+            metas = [m for m in get_args(hints[field.name])[1:] if isinstance(m, msgspec.Meta)]
+            (meta,) = [m for m in metas if m.extra]  # others are limits of a named type
             found.append((section, field.name, meta, field.default))
     return found
 

@@ -13,6 +13,7 @@ sample tells where it belongs.
     close=hang     hang in close (and in stop)
     log=FILE       write how many samples were produced, at the end of each life
     fmt=cs16       the format that is announced
+    has_gain=1     its gain can be set: auto, or 0 to 40 dB in steps of 1; 13 is refused
     prints=1       print a line of 200 characters with every write
 """
 
@@ -32,6 +33,7 @@ import numpy as np
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.dsp.formats import FORMATS
 from liveclf.errors import MissingExtraError, SourceError, UsageError
+from liveclf.records import Gain, GainStage
 from liveclf.sources.capture.driver import Opened, Tape
 
 RATE_HZ = 1e6
@@ -43,7 +45,7 @@ def open_driver(settings: SourceSettings, radio: RadioSettings) -> FakeDriver:
     life = _next_life(options.get("lives"))
     if "refuse" in options and not (life == 1 and options.get("first")):
         _refuse(options["refuse"])
-    return FakeDriver(settings, options, life)
+    return FakeDriver(settings, options, life, radio.gain)
 
 
 def counter(first: int, n: int) -> np.ndarray:
@@ -58,7 +60,9 @@ def read_counter(iq: np.ndarray) -> np.ndarray:
 class FakeDriver:
     """See the module."""
 
-    def __init__(self, settings: SourceSettings, options: dict[str, str], life: int) -> None:
+    def __init__(
+        self, settings: SourceSettings, options: dict[str, str], life: int, gain: str
+    ) -> None:
         rate_hz = float(settings.rate_hz or RATE_HZ)
         self._options, self._life = options, life
         self._stopped = threading.Event()
@@ -72,6 +76,9 @@ class FakeDriver:
             tells_losses="silent_drop" not in options,
             settle_s=0.01,
             stall_s=0.5,
+            gain=gain_set(None if gain == "auto" else float(gain))
+            if "has_gain" in options
+            else None,
         )
 
     def stream(self, tape: Tape) -> None:
@@ -124,6 +131,11 @@ class FakeDriver:
             raise SourceError("666 MHz cannot be tuned to.")
         return center_hz
 
+    def set_gain(self, gain_db: float | None, stage: str) -> Gain:
+        if gain_db == 13:
+            raise SourceError("13 dB brings bad luck.")
+        return gain_set(gain_db)
+
     def stop(self) -> None:
         if self._options.get("close") == "hang":
             threading.Event().wait()
@@ -132,6 +144,11 @@ class FakeDriver:
     def close(self) -> None:
         if self._options.get("close") == "hang":
             threading.Event().wait()
+
+
+def gain_set(gain_db: float | None) -> Gain:
+    now_db = math.nan if gain_db is None else float(round(gain_db))
+    return Gain(gain_db is None, has_auto=True, stages=(GainStage("", 0, 40, 1, now_db),))
 
 
 def _next_life(file: str | None) -> int:

@@ -186,6 +186,7 @@ class Heard:
         stop: "ended" or "hangs".
         close: "ended" or "hangs".
         tuned: What `tune` answered, None if not asked.
+        gains: What `set_gain` answered.
     """
 
     data: bytes
@@ -193,6 +194,7 @@ class Heard:
     stop: str
     close: str
     tuned: float | str | None = None
+    gains: tuple[str, ...] = ()
 
 
 def open_once(source: SourceSettings, radio: RadioSettings) -> Any:
@@ -219,6 +221,7 @@ def listen(
     stop_first: bool = False,
     breaks_at: int | None = None,
     tune_at: tuple[int, float] | None = None,
+    gains: tuple[float | None, ...] = (),
     patience_s: float = SOON_S,
 ) -> Heard:
     """Stream until it ends, or stop it; then close.
@@ -231,6 +234,7 @@ def listen(
         stop_first: Stop before it begins.
         breaks_at: The tape raises an error at this sample.
         tune_at: From this sample on, tune to this frequency.
+        gains: Then set these, one after the other.
         patience_s: What does not end in this time hangs.
     """
     from liveclf.sources.rtlsdr import open_driver
@@ -255,6 +259,7 @@ def listen(
             tuned = driver.tune(tune_at[1])
         except LiveclfError as error:
             tuned = f"{type(error).__name__}: {error}"
+    got = [driver.set_gain(gain_db, "").text for gain_db in gains]
     stop = "ended"
     if begun:
         _wait_for(lambda: begun.exists() and "read_async" in begun.read_text())
@@ -263,7 +268,9 @@ def listen(
         stop = _in_time(driver.stop, patience_s)
     thread.join(patience_s if stop == "hangs" else LIMIT_S / 2)
     end = outcome[0]
-    return Heard(b"".join(tape.parts), end, stop, _in_time(driver.close, patience_s), tuned)
+    return Heard(
+        b"".join(tape.parts), end, stop, _in_time(driver.close, patience_s), tuned, tuple(got)
+    )
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

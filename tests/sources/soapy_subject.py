@@ -66,6 +66,8 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         threading.Timer(job["stop_after_s"], driver.stop).start()
     if "tune" in job:
         told["answers"]["tuned"] = driver.tune(job["tune"])
+    if "gains" in job:
+        told["answers"]["gains"] = [asdict(driver.set_gain(*gain)) for gain in job["gains"]]
     try:
         driver.stream(tape)
     except LiveclfError as error:

@@ -32,7 +32,7 @@ WAIT_S = 30.0  # generous: these machines are busy
 def listening(*options: str, **settings: Any) -> Iterator[LiveSource]:
     radio = {
         k: settings.pop(k)
-        for k in ("max_retries", "dwell_s", "buffer_s", "offset_hz")
+        for k in ("max_retries", "dwell_s", "buffer_s", "offset_hz", "gain")
         if k in settings
     }
     source = LiveSource(
@@ -395,6 +395,76 @@ def test_a_centre_asked_for_that_is_refused_is_told_and_it_stays_where_it_was() 
             block = next(blocks)
         assert told == ["666 MHz cannot be tuned to."]
         assert block.center_hz == 100e6
+
+
+def gained(source: LiveSource, blocks: Iterator[Block], gain_db: float) -> Block:
+    """Read until the gain is that; return the block after it."""
+    while not source.gain or source.gain.stages[0].now_db != gain_db:
+        next(blocks)
+    return next(blocks)
+
+
+def test_its_gain_is_set_while_it_streams_and_stays_when_it_comes_back(tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+    options = ("n=400000", "then=crash", f"lives={lives}", "has_gain=1")
+    with listening(*options, center_hz=(Hertz(100e6),)) as source:
+        blocks = source.blocks()
+        before = next(b for b in blocks if len(b.iq))
+        assert source.gain
+        assert source.gain.is_auto
+        source.set_gain(20.4)
+        after = next(b for b in blocks if any(x.cause == SETTLING for x in b.losses))
+        assert [x.samples for x in after.losses if x.cause == SETTLING] == [10_000]
+        # What came before and after is cut apart, and neither centre nor clock has moved.
+        assert after.segment == before.segment + 1
+        assert (after.center_hz, after.epoch_s) == (before.center_hz, before.epoch_s)
+        gained(source, blocks, 20)
+        assert not source.gain.is_auto
+        assert source.gain.text == "20"
+        next(b for b in blocks if len(b.iq) and b.segment > after.segment)
+        assert lives.read_text() != "1"
+        assert source.gain.stages[0].now_db == 20
+
+
+def test_a_gain_that_the_driver_refuses_is_told_and_it_stays_as_it_was() -> None:
+    with listening(
+        "has_gain=1", gain="20", center_hz=(Hertz(100e6), Hertz(200e6))
+    ) as source:  # it hops, too
+        told, blocks = told_by(source), source.blocks()
+        next(b for b in blocks if len(b.iq))
+        source.set_gain(13)
+        while not told:
+            next(blocks)
+        assert told == ["13 dB brings bad luck."]
+        gained(source, blocks, 20)
+
+
+@pytest.mark.parametrize(
+    ("gain_db", "stage", "said"),
+    [
+        (41, "", "Gain 41 dB: fake radio 7 has 0 to 40 dB."),
+        (-1, "", "Gain -1 dB: fake radio 7 has 0 to 40 dB."),
+        (math.nan, "", "Gain nan dB: fake radio 7 has 0 to 40 dB."),
+        (20, "LNA", "fake radio 7 has no gain stage 'LNA'; it has none by name."),
+    ],
+)
+def test_a_gain_that_it_has_not_is_refused_at_once(gain_db: float, stage: str, said: str) -> None:
+    with listening("has_gain=1") as source, pytest.raises(UsageError) as refused:
+        source.set_gain(gain_db, stage)
+    assert str(refused.value) == said
+
+
+def test_changes_of_gain_that_nobody_reads_are_bounded() -> None:
+    with listening("has_gain=1") as source:
+        for _ in range(32):
+            source.set_gain(20)
+        with pytest.raises(UsageError, match="try again"):
+            source.set_gain(20)
+
+
+def test_a_gain_that_cannot_be_set_is_refused() -> None:
+    with listening() as source, pytest.raises(UsageError, match="cannot be set while it runs"):
+        source.set_gain(20)
 
 
 def test_one_that_hops_is_not_tuned() -> None:

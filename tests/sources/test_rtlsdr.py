@@ -174,6 +174,22 @@ def test_tuning_while_it_streams(probe, recording, tmp_path):
     assert heard.end == "returned"
 
 
+def test_the_nearest_gain_is_set_while_it_streams(probe, recording, tmp_path):
+    log = tmp_path / "log"
+    listening = {"tune_at": (50_000, 868.3e6), "gains": (20.0, None, 48.0), "stop_at": 300_000}
+    heard = _listen(probe, listening, file=recording, loop=1, log=log)
+    called = [line for line in log.read_text().splitlines() if "gain" in line]
+    assert called[-5:] == [
+        "set_tuner_gain_mode 1",
+        "set_tuner_gain 197",
+        "set_tuner_gain_mode 0",
+        "set_tuner_gain_mode 1",
+        "set_tuner_gain 480",
+    ]
+    assert heard.gains == ("19.7", "auto", "48")
+    assert heard.end == "returned"
+
+
 @pytest.mark.parametrize("wanted_hz", [3e9, 5e9, -1.0])
 def test_a_frequency_that_is_refused_leaves_the_stream_as_it_is(probe, recording, wanted_hz):
     listening = {"tune_at": (50_000, wanted_hz), "stop_at": 300_000}

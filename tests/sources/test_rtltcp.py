@@ -115,6 +115,23 @@ def test_tuning_while_it_streams_sends_one_whole_command():
     assert got[3:] == [(1, int(hz)) for hz in centers]
 
 
+def test_gain_set_while_it_streams_is_one_or_two_commands():
+    with (
+        serving(lambda s: (s.send(HEADER + IQ), then_wait(s))) as server,
+        streaming(opened(server)) as stream,
+    ):
+        stream.tape.wait_for(len(IQ))
+        before = len(server.wait_for_commands(3))
+        by_hand = stream.driver.set_gain(28.04, "")
+        auto = stream.driver.set_gain(None, "")
+        with pytest.raises(UsageError, match=r"takes 0 to 49\.6 dB"):
+            stream.driver.set_gain(50, "")
+        got = server.wait_for_commands(before + 3)
+    assert got[before:] == [(3, 1), (4, 280), (3, 0)]
+    assert (by_hand.text, auto.text) == ("28", "auto")
+    assert (by_hand.stages[0].low_db, by_hand.stages[0].high_db) == (0, 49.6)
+
+
 def test_a_centre_beyond_32_bits_is_refused_while_it_streams():
     with serving(lambda s: (s.send(HEADER), then_wait(s))) as server:
         driver = opened(server)

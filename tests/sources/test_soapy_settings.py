@@ -53,6 +53,25 @@ def test_stages_are_set_each(soapy: FakeSoapy) -> None:
     assert [value for what, value in got.log if what == "gain"] == ["LNA=20", "VGA=8"]
 
 
+def test_gain_is_set_while_it_streams_as_a_whole_and_by_stage(soapy: FakeSoapy) -> None:
+    path, _ = soapy.recording("i2")
+    wanted = [[None, ""], [20.4, "LNA"], [30.0, ""]]
+    got = soapy.run({"gains": wanted}, file=path)
+    assert got.opened is not None
+    stages = got.opened["gain"]["stages"]
+    assert [(s["name"], s["low_db"], s["high_db"]) for s in stages] == [
+        ("", 0, 102),
+        ("LNA", 0, 40),
+        ("VGA", 0, 62),
+    ]
+    told = got.answers["gains"]
+    assert [gain["is_auto"] for gain in told] == [True, False, False]
+    assert [stage["now_db"] for stage in told[1]["stages"]] == [20, 20, 0]
+    assert sum(stage["now_db"] for stage in told[2]["stages"][1:]) == 30
+    modes = [value for what, value in got.log if what == "gain_mode"]
+    assert modes[-3:] == ["auto", "manual", "manual"]
+
+
 def test_the_bias_tee_is_on_while_it_streams_and_off_after(soapy: FakeSoapy) -> None:
     path, _ = soapy.recording("i2")
     got = soapy.run({"radio": {"bias_tee": True}}, file=path)

@@ -14,8 +14,9 @@ import numpy as np
 
 from liveclf.dsp.formats import FORMATS
 from liveclf.emissions import Emission, Emissions
+from liveclf.errors import UsageError
 from liveclf.live.history import History
-from liveclf.records import Block, StreamInfo
+from liveclf.records import Block, Gain, GainStage, StreamInfo
 
 RATE_HZ, CENTER_HZ = 1e6, 433.92e6
 EPOCH_S = 1_700_000_000.0
@@ -94,6 +95,7 @@ class FakeSource:
     speed: float = 1.0
     position_s: float = 1.0
     length_s: float = math.nan
+    gain: Gain | None = None
     asked: list[Any] = field(default_factory=list)
 
     def blocks(self) -> Iterator[Block]:
@@ -113,6 +115,35 @@ class FakeSource:
 
     def tune(self, center_hz: float) -> None:
         self.asked.append(center_hz)
+
+    def set_gain(self, gain_db: float | None, stage: str = "") -> None:
+        if self.gain is None:
+            raise UsageError("The gain of fake cannot be set while it runs.")
+        stages = [
+            replace(one, now_db=gain_db) if one.name == stage and gain_db is not None else one
+            for one in self.gain.stages
+        ]
+        self.gain = replace(self.gain, is_auto=gain_db is None, stages=tuple(stages))
+        self.asked.append((gain_db, stage))
+
+
+def radio() -> FakeSource:
+    """Return a source that is tuned, and has two stages of gain."""
+    stages = (GainStage("LNA", 0, 40, 1, 20.0), GainStage("VGA", 0, 62, 2, 8.0))
+    gain = Gain(is_auto=False, has_auto=True, stages=stages)
+    return FakeSource(can_pause=False, can_tune=True, gain=gain)
+
+
+def thresholds() -> Any:
+    """Return those of a run that tells emissions from 3 dB on, labels from 30 %."""
+    from liveclf.config import DetectSettings
+    from liveclf.live.emission_decider import EmissionDecider, Rules
+    from liveclf.live.finder import Finder
+    from liveclf.live.thresholds import Thresholds
+
+    rules = Rules(("AM", "FM"), {"AM": "AM", "FM": "FM"}, 1.0, 2, 0.3, 1.0)
+    finders = [Finder(1024, DetectSettings(), number) for number in range(2)]
+    return Thresholds(finders, EmissionDecider(rules, [FakeSource().info] * 2))
 
 
 def page(folder: Path | None = None, **other: Any) -> Any:

@@ -86,6 +86,21 @@ def test_the_floor_is_learnt_anew_elsewhere():
     assert low.max() < -40  # unknown is not another place each time
 
 
+def test_the_floor_is_learnt_anew_at_another_gain_and_not_for_a_signal():
+    rng = np.random.default_rng(3)
+    floor, here = Floor(), (1.0, 1e6)
+    quiet = [rng.normal(-90, 0.5, 1024).astype(np.float32) for _ in range(20)]
+    for row in quiet:
+        before = floor.push(row, here)
+    louder = floor.push(quiet[0] + 20, here)
+    assert np.abs(louder + 70).max() < 2
+    for row in quiet:
+        floor.push(row, here)
+    wide = quiet[0].copy()
+    wide[100:900] += 30  # most of the band, not all
+    assert np.abs(floor.push(wide, here) - before).max() < 2
+
+
 @pytest.mark.parametrize("rate_hz", [1e3, 8e3, 250e3, 2.4e6, 20e6])
 def test_rows_cost_little_at_any_rate(rate_hz):
     row_samples = round(rate_hz / ROWS_PER_S)

@@ -11,7 +11,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from serving import FakeSource, answer_to, connected, emission, page, served
+from serving import (
+    FakeSource,
+    answer_to,
+    connected,
+    emission,
+    page,
+    radio,
+    served,
+    thresholds,
+)
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -20,6 +29,7 @@ from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import SinkError, UsageError
 from liveclf.web.controls import Controls
 from liveclf.web.hub import Posted
+from liveclf.web.requests import Pause, SetGain, Threshold, Tune
 
 SILENT_S = 1.0
 
@@ -128,6 +138,18 @@ def test_more_browsers_than_the_limit_are_turned_away_and_the_others_stay(monkey
         '{"type":"speed","stream":0,"speed":0}',
         '{"type":"speed","stream":0,"speed":1e999}',
         '{"type":"tune","stream":0,"center_hz":-1}',
+        '{"type":"gain","stream":0}',
+        '{"type":"gain","stream":0,"gain_db":1e9}',
+        '{"type":"gain","stream":0,"gain_db":NaN}',
+        '{"type":"gain","stream":0,"gain_db":"20"}',
+        '{"type":"gain","stream":0,"gain_db":20,"stage":"' + "x" * 41 + '"}',
+        '{"type":"gain","stream":0,"gain_db":20,"stage":null}',
+        '{"type":"gain","stream":-1,"gain_db":20}',
+        '{"type":"threshold","min_snr_db":61}',
+        '{"type":"threshold","min_snr_db":-1e308}',
+        '{"type":"threshold","min_probability":1.01}',
+        '{"type":"threshold","min_probability":true}',
+        '{"type":"threshold","min_probability":[0.5]}',
         '{"type":"relabel","stream":0,"id":7,"label":"' + "x" * 300 + '"}',
         "[" * 3000,
         "x" * 5000,
@@ -206,6 +228,9 @@ def test_a_replay_is_paused_hurried_and_sought_in_and_everybody_sees_it():
         {"type": "tune", "stream": 0, "center_hz": 1e8},
         {"type": "seek", "stream": 1, "position_s": 1},
         {"type": "pause", "stream": 9, "wanted": True},
+        {"type": "gain", "stream": 0, "gain_db": 20},
+        {"type": "gain", "stream": 7, "gain_db": 20},
+        {"type": "threshold", "min_snr_db": 10},
     ],
 )
 def test_what_a_source_cannot_is_said(request_):
@@ -222,6 +247,54 @@ def test_a_radio_is_tuned():
     with served(page(controls=Controls([radio]))) as host, connected(host) as live:
         assert answer_to(live, "said", type="tune", stream=0, center_hz=868e6)["is_done"]
     assert radio.asked == [868e6]
+
+
+def test_gain_is_set_by_stage_and_everybody_sees_it():
+    source = radio()
+    made = page(controls=Controls([source]))
+    with served(made) as host, connected(host) as one, connected(host) as other:
+        asked = {"type": "gain", "stream": 0, "gain_db": 12.5, "stage": "VGA"}
+        assert answer_to(one, "said", **asked)["is_done"]
+        answer_to(other, "state", type="here")  # as it was at first
+        gain = answer_to(other, "state", type="here")["streams"][0]["gain"]
+        assert [(s["name"], s["now_db"]) for s in gain["stages"]] == [("LNA", 20), ("VGA", 12.5)]
+        assert answer_to(one, "said", type="gain", stream=0, gain_db=None)["is_done"]
+        assert answer_to(other, "state", type="here")["streams"][0]["gain"]["is_auto"]
+    assert source.asked == [(12.5, "VGA"), (None, "")]
+
+
+def test_thresholds_are_set_each_alone_and_everybody_sees_them():
+    limits = thresholds()
+    made = page(controls=Controls([FakeSource()], limits))
+    with served(made) as host, connected(host) as one, connected(host) as other:
+        first = answer_to(other, "state", type="here")["thresholds"]
+        assert first == {"min_snr_db": 3, "min_probability": 0.3}
+        assert answer_to(one, "said", type="threshold", min_snr_db=12)["is_done"]
+        then = answer_to(other, "state", type="here")["thresholds"]
+        assert then == {"min_snr_db": 12, "min_probability": 0.3}
+        assert answer_to(one, "said", type="threshold", min_probability=0.75)["is_done"]
+    assert (limits.min_snr_db, limits.min_probability) == (12, 0.75)
+
+
+def test_every_change_is_counted_and_said_many_of_a_kind_in_one_sentence():
+    controls = Controls([radio(), FakeSource()], thresholds())
+    for db in range(100):
+        controls.apply(Threshold(min_snr_db=db % 60))
+    controls.apply(Tune(stream=0, center_hz=868.3e6))
+    controls.apply(SetGain(stream=0, gain_db=7, stage="LNA"))
+    controls.apply(Pause(stream=1, wanted=True))
+    for refused in (SetGain(stream=1, gain_db=7), Tune(stream=1, center_hz=1e8)):
+        with pytest.raises(UsageError):
+            controls.apply(refused)
+    assert controls.news() == [
+        "On the page, all streams: emissions below 39 dB are left out."
+        " The last of 100 such changes.",
+        "On the page, fake: asked for 868.3 MHz.",
+        "On the page, fake: asked for gain LNA 7 dB.",
+        "On the page, fake: paused.",
+    ]
+    assert controls.news() == []
+    assert controls.changes == {"threshold": 100, "centre": 1, "gain": 1, "pause": 1}
 
 
 def test_what_was_paused_goes_on_when_nobody_is_there_any_more():

@@ -140,7 +140,8 @@ def described(kind: type[Section]) -> Iterator[tuple[Any, Any, msgspec.Meta]]:
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         hint = hints[field.name]
-        yield field, hint, next(m for m in hint.__metadata__ if isinstance(m, msgspec.Meta))
+        metas = (m for m in hint.__metadata__ if isinstance(m, msgspec.Meta))
+        yield field, hint, next(meta for meta in metas if meta.extra)
 
 
 def _add(

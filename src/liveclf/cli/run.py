@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from liveclf.cli.tui import Tui
     from liveclf.cli.watching import Watching
     from liveclf.cli.web import Web
+    from liveclf.live.thresholds import Thresholds
     from liveclf.model.bundle import BundleInfo
     from liveclf.monitor.notify import Notifier
     from liveclf.plot.run_plot import RunPlot
@@ -248,14 +249,15 @@ def _assemble(settings: RunSettings, look: PictureSettings, tell: Callable[[str]
     whole = all_of(seen)
     saving = _saving(settings, info, seen[0])
     watching = _watching(settings, streams, seen)
-    web = _web(settings, watching, streams, seen, info, engine)
+    decider = _decider(settings, info, precision, seen)
+    limits = _thresholds(cutters, decider)
+    web = _web(settings, watching, streams, seen, info, engine, limits, tell)
     tui = _tui(settings, watching, streams, seen, info, engine)
     monitor = _monitor(settings, streams, seen, info, engine, tell)
     reports = Emissions if settings.detect.wanted else Detections
     picture = _picture(settings, look, seen)
     output = open_sinks(outputs, is_live=whole.is_live, info=whole, reports=reports)
     introduce([source.info for source in sources], f"{info.name}, {engine.name}", tell)
-    decider = _decider(settings, info, precision, seen)
     if saving:
         decider = saving.beside(decider)
         output.add_listener(saving.start(whole))
@@ -314,6 +316,16 @@ def _decider(
         min_probability=least,
         streams=streams,
     )
+
+
+def _thresholds(cutters: Sequence[Cutter], decider: pipeline.Decider[Any]) -> Thresholds | None:
+    """Return what can be set while it runs; None where windows of the whole band are told."""
+    from liveclf.live.emission_decider import EmissionDecider
+    from liveclf.live.finder import Finder
+    from liveclf.live.thresholds import Thresholds
+
+    finders = [cutter for cutter in cutters if isinstance(cutter, Finder)]
+    return Thresholds(finders, decider) if isinstance(decider, EmissionDecider) else None
 
 
 def _normaliser(engine: Engine) -> Normaliser:
@@ -387,13 +399,15 @@ def _web(
     seen: Sequence[StreamInfo],
     info: BundleInfo,
     engine: Engine,
+    thresholds: Thresholds | None,
+    tell: Callable[[str], None],
 ) -> Web | None:
     """Return the page, if asked for."""
-    if not settings.web.at or watching is None:
+    if not settings.web.at or watching is None or thresholds is None:
         return None
     from liveclf.cli.web import Web
 
-    return Web(settings.web, watching, streams, seen, info, engine.name)
+    return Web(settings.web, watching, streams, seen, info, engine.name, thresholds, tell)
 
 
 def _beside_the_screen(settings: RunSettings) -> tuple[str, ...]:

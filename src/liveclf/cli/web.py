@@ -11,6 +11,7 @@ from liveclf import __version__
 from liveclf.config import WebSettings
 from liveclf.errors import MissingExtraError
 from liveclf.live.pipeline import Stream
+from liveclf.live.thresholds import Thresholds
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Web:
         seen: Sequence[StreamInfo],
         model: BundleInfo,
         engine: str,
+        thresholds: Thresholds,
+        tell: Callable[[str], None],
     ) -> None:
         """Begin to serve.
 
@@ -43,6 +46,8 @@ class Web:
             seen: What is known of each, as the framer sees it.
             model: Of the network.
             engine: What runs it, in words.
+            thresholds: Of the run, set from the page.
+            tell: Told in a sentence what is set from the page.
 
         Raises:
             MissingExtraError: The server is not installed.
@@ -71,12 +76,12 @@ class Web:
             about=_about(seen, model, engine, folder is not None),
             hub=self._hub,
             told=watching.told,
-            controls=Controls([stream.source for stream in streams]),
+            controls=Controls([stream.source for stream in streams], thresholds),
             relabelled=folder,
             access=Access(token, f"liveclf-{address.port}"),
         )
         self._server = Server(self._page, listener)
-        self._next_s = 0.0
+        self._next_s, self._tell = 0.0, tell
 
     def on_block(self, figures: Callable[[], Mapping[str, Any]]) -> None:
         """Post the figures, now and then; called by the loop.
@@ -87,6 +92,7 @@ class Web:
         if (now_s := time.monotonic()) < self._next_s:
             return
         self._next_s = now_s + _FIGURES_S
+        self._tell_changes()
         from liveclf.web.hub import Posted
         from liveclf.web.wire import text
 
@@ -96,6 +102,7 @@ class Web:
             "not_shown_blocks": self._watching.not_drawn,
             "not_shown_messages": self._hub.dropped,
             "not_cut": self._watching.told.not_cut,
+            "changes": self._page.controls.changes.total(),
         }
         message = text("figures", figures=dict(figures()) | {"page": about_page})
         self._hub.post(Posted(message, key="figures"))
@@ -106,15 +113,23 @@ class Web:
         while not is_asked_to_end():
             time.sleep(0.1)
 
+    def _tell_changes(self) -> None:
+        for sentence in self._page.controls.news():
+            self._tell(sentence)
+
     def close(self) -> None:
         """Serve no more."""
         self._server.close()
 
     def told(self, reports: Sequence[SinkReport]) -> str:
         """Say what became of it."""
+        self._tell_changes()
         parts = self._watching.missed(reports)
         if self._hub.cut_off:
             parts.append(f"{self._hub.cut_off} browsers that did not read were cut off")
+        if changes := self._page.controls.changes:
+            kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(changes.items()))
+            parts.append(f"{changes.total()} changes from the page ({kinds})")
         if self._page.relabelled and self._page.relabelled.saved:
             folder = self._page.relabelled
             parts.append(f"{len(folder.saved)} corrected emissions in {folder.folder}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from liveclf.config.model import ModelSettings
 from liveclf.config.quantities import Count, Seconds
-from liveclf.config.section import LOG_FORMATS, Probability, Section, one_of, option
+from liveclf.config.section import LOG_FORMATS, Probability, Section, SnrLimit, one_of, option
 from liveclf.config.sources import RadioSettings, SourceSettings, StreamSettings, WindowSettings
 
 
@@ -17,7 +17,7 @@ class DetectSettings(Section, frozen=True):
     """What counts as an emission."""
 
     wanted: Annotated[bool, option("find the signals in the band and label each; off: label windows of the whole band", "--detect")] = True
-    min_snr_db: Annotated[float, option("weaker ones, by power over noise power in their own band, are left out, counted", "--min-snr", metavar="DB", ge=-20, le=60)] = 3.0
+    min_snr_db: Annotated[SnrLimit, option("weaker ones, by power over noise power in their own band, are left out, counted", "--min-snr", metavar="DB")] = 3.0
     gap_s: Annotated[Seconds, option("pauses up to this long are part of an emission", "--gap", metavar="TIME")] = Seconds(0.012)
     report_s: Annotated[Seconds, option("an emission that lasts is told this often", "--report", metavar="TIME")] = Seconds(1)
 

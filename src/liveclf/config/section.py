@@ -13,6 +13,7 @@ Retries = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Decibels = Annotated[float, Meta(gt=0, le=400)]
+SnrLimit = Annotated[float, Meta(ge=-20, le=60)]  # dB
 Level = Annotated[float, Meta(ge=-400, le=100)]
 
 

@@ -61,7 +61,7 @@ class EmissionDecider:
     """Collects what the network says of the windows of each emission, and tells.
 
     Attributes:
-        rules: See there.
+        rules: See there; may be replaced at any time, from any thread.
         streams: In the order of their numbers, for their names and their annotations.
     """
 

@@ -74,6 +74,7 @@ class Finder:
         short_samples: None here: what fills no window has its surroundings in it.
         emissions: Found so far, told or not.
         left_out: What was found and is not told, by reason.
+        min_snr_db: Weaker ones are left out; may be set at any time, from any thread.
     """
 
     def __init__(self, window_samples: int, settings: DetectSettings, stream_id: int = 0) -> None:
@@ -85,6 +86,7 @@ class Finder:
             stream_id: Number of the stream, for the windows.
         """
         self._window, self._settings, self._stream_id = window_samples, settings, stream_id
+        self.min_snr_db = settings.min_snr_db
         self._stretch: _Stretch | None = None
         self._block: Block | None = None  # the newest
         self._choice = EvenChoice()
@@ -129,7 +131,7 @@ class Finder:
         self.left_out.update(self._stretch.detector.left_out)
         self._stretch.detector.left_out.clear()
         for one in found:
-            is_weak = 10 * math.log10(max(one.snr, 1e-9)) < self._settings.min_snr_db
+            is_weak = 10 * math.log10(max(one.snr, 1e-9)) < self.min_snr_db
             if is_weak and one.number not in self._stretch.cuts:  # else its end is told
                 self.left_out["too weak"] += one.has_ended
                 continue

@@ -337,7 +337,8 @@ class RunScreen(App[None]):
 
     def _of_source(self) -> dict[str, Any]:
         """Return how the source of the stream that is shown is set, and what can be."""
-        return self._behind.controls.state()[self._stream]
+        state: dict[str, Any] = self._behind.controls.state()["streams"][self._stream]
+        return state
 
     @property
     def _state(self) -> str:

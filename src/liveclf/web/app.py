@@ -70,7 +70,7 @@ class Page:
 
     def post_state(self) -> None:
         """Tell everybody how the sources are set; from any thread."""
-        self.hub.post(Posted(text("state", streams=self.controls.state()), key="state"))
+        self.hub.post(Posted(text("state", **self.controls.state()), key="state"))
 
 
 def application(page: Page) -> Starlette:
@@ -170,7 +170,7 @@ class _Connection:
 
     async def _greet(self, client: Client) -> None:
         page = self._page
-        first = [text("hello", **page.about), text("state", streams=page.controls.state())]
+        first = [text("hello", **page.about), text("state", **page.controls.state())]
         first += await to_thread.run_sync(page.told.newest)
         async with asyncio.timeout(page.silent_s):
             for message in first:

@@ -150,10 +150,12 @@ class Floor:
     """The noise of each bin, of rows one after the other: what is there when nothing is.
 
     A low quantile over time, tracked (down at once, up slowly), then a median over frequency,
-    so that a signal that never pauses is not taken for noise if it is narrow.
+    so that a signal that never pauses is not taken for noise if it is narrow. Where even the
+    quietest bins have risen, the radio amplifies more: it is learnt anew.
     """
 
     _UP_DB, _DOWN = 0.05, 0.2
+    _QUIETEST, _JUMP_DB = 10, 3.0  # percent of the bins
     _MEDIAN_SHARE = 8  # of the band
 
     def __init__(self) -> None:
@@ -172,6 +174,8 @@ class Floor:
         if self._level is None or is_elsewhere or len(row) != len(self._level):
             self._level, self._tuning = row.copy(), tuning
         step = row - self._level
+        if np.percentile(step, self._QUIETEST) > self._JUMP_DB:
+            self._level, step = row.copy(), np.zeros_like(row)
         self._level += np.where(step < 0, self._DOWN * step, np.minimum(step, self._UP_DB))
         size = max(3, len(row) // self._MEDIAN_SHARE)
         smooth: FloatArray = ndimage.percentile_filter(

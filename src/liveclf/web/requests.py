@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from liveclf.config.section import Probability, SnrLimit
+
 MOST_BYTES = 4096
 """Of a message; more ends the connection."""
 
@@ -71,7 +73,22 @@ class Tune(Request, frozen=True):
     center_hz: Annotated[float, Meta(ge=0, le=1e12)]
 
 
-Control = Pause | Speed | Seek | Tune
+class SetGain(Request, frozen=True, tag="gain"):
+    """A radio is to amplify more, or less."""
+
+    stream: _Number
+    gain_db: Annotated[float, Meta(ge=-200, le=200)] | None  # none: automatic
+    stage: Annotated[str, Meta(max_length=40)] = ""
+
+
+class Threshold(Request, frozen=True):
+    """What is told is to have more, or less; what is not named stays."""
+
+    min_snr_db: SnrLimit | None = None
+    min_probability: Probability | None = None
+
+
+Control = Pause | Speed | Seek | Tune | SetGain | Threshold
 Any = Here | Watch | Select | Relabel | Control
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 

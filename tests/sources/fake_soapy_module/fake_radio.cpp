@@ -91,7 +91,9 @@ class FakeRadio : public SoapySDR::Device {
     bool hasGainMode(const int, const size_t) const override { return not bare(); }
     void setGainMode(const int, const size_t, const bool automatic) override {
         note("gain_mode", automatic ? "auto" : "manual");
+        automatic_ = automatic;
     }
+    bool getGainMode(const int, const size_t) const override { return automatic_; }
     using SoapySDR::Device::getGain;
     using SoapySDR::Device::getGainRange;
     using SoapySDR::Device::setGain;
@@ -334,6 +336,7 @@ class FakeRadio : public SoapySDR::Device {
     double rate_ = 1e6, frequency_ = 100e6, bandwidth_ = 0, ppm_ = 0;
     std::string antenna_ = "RX";
     std::map<std::string, double> gains_;
+    bool automatic_ = false;
     std::map<std::string, std::string> settings_;
 };
 

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.errors import LiveclfError, SourceError
 from liveclf.sources.capture.driver import Driver, Opened
+from liveclf.sources.capture.gain import GainWanted
 from liveclf.sources.capture.ring import Ring
 from liveclf.sources.capture.tape import RingTape
 
@@ -29,8 +30,9 @@ class Channels:
 
     Attributes:
         control: From the parent: name, slots and slot size of the ring; then centres to tune
-            to, Hz; closed to stop.
-        status: To the parent: `Opened`, `Failure`, or a sentence that is worth a line.
+            to, Hz, or `GainWanted`; closed to stop.
+        status: To the parent: `Opened`, `Gain` when it has changed, `Failure`, or a sentence
+            that is worth a line.
         doorbell: To the parent: a byte when there is something in the ring.
         output: To the parent: what driver libraries print.
     """
@@ -76,9 +78,10 @@ def capture(
         return
     tape = RingTape(ring, opened, _ringing(channels.doorbell))
     stopping = threading.Event()
-    _in_background(_obey, channels.control, driver, tape, stopping, status)
+    commands = _Commands(driver, tape, status)
+    _in_background(_obey, channels.control, driver, commands, stopping)
     if len(settings.center_hz) > 1:
-        _in_background(_hop, driver, tape, settings, float(radio.dwell_s), stopping, status)
+        _in_background(_hop, commands, tape, settings, float(radio.dwell_s), stopping)
     status.send(_run(driver, tape, opened))
 
 
@@ -110,17 +113,34 @@ def _ringing(doorbell: Connection) -> Callable[[], None]:
     return ring
 
 
+class _Commands:
+    """What a driver is told while it streams; one at a time, as no library bears two at once."""
+
+    def __init__(self, driver: Driver, tape: RingTape, status: Connection) -> None:
+        self._driver, self._tape, self._status = driver, tape, status
+        self._one = threading.Lock()
+
+    def obey(self, order: float | GainWanted) -> None:
+        """Tune to a centre, or change the gain; a refusal is told."""
+        with self._one:
+            try:
+                if isinstance(order, GainWanted):
+                    gain = self._driver.set_gain(order.gain_db, order.stage)
+                    self._tape.regained()
+                    self._status.send(gain)
+                else:
+                    self._tape.hopped(self._driver.tune(order))
+            except LiveclfError as error:
+                self._status.send(str(error))
+
+
 def _obey(
-    control: Connection,
-    driver: Driver,
-    tape: RingTape,
-    stopping: threading.Event,
-    status: Connection,
+    control: Connection, driver: Driver, commands: _Commands, stopping: threading.Event
 ) -> None:
-    """Tune when told, and stop when the parent, or the system for it, closes the pipe."""
+    """Do what is told, and stop when the parent, or the system for it, closes the pipe."""
     with suppress(EOFError, OSError):
         while True:
-            _tune(driver, tape, control.recv(), status)
+            commands.obey(control.recv())
     stopping.set()
     # A process that does not end by itself is to end all the same; a timer, as `stop` may hang.
     timer = threading.Timer(_FAREWELL_S, os._exit, [1])
@@ -130,12 +150,11 @@ def _obey(
 
 
 def _hop(
-    driver: Driver,
+    commands: _Commands,
     tape: RingTape,
     settings: SourceSettings,
     dwell_s: float,
     stopping: threading.Event,
-    status: Connection,
 ) -> None:
     """Tune to one centre after the other, for as long as each is listened to."""
     for center_hz in islice(cycle(settings.center_hz), 1, None):
@@ -143,14 +162,7 @@ def _hop(
         while not tape.dwelt(0.2):
             if stopping.is_set():
                 return
-        _tune(driver, tape, float(center_hz), status)
-
-
-def _tune(driver: Driver, tape: RingTape, center_hz: float, status: Connection) -> None:
-    try:
-        tape.hopped(driver.tune(center_hz))
-    except SourceError as error:
-        status.send(str(error))
+        commands.obey(float(center_hz))
 
 
 def _in_background(function: Callable[..., None], *arguments: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from liveclf.records import SampleFormat
+from liveclf.records import Gain, SampleFormat
 
 Data = bytes | bytearray | memoryview | NDArray[Any]
 
@@ -30,6 +30,7 @@ class Opened:
         stall_s: Without a sample for so long it is taken for gone, and opened again; None
             if silence is no fault.
         can_tune: `Driver.tune` does not always refuse.
+        gain: As it is set, None if `Driver.set_gain` always refuses.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Opened:
     settle_s: float = 0.05
     stall_s: float | None = 2.0
     can_tune: bool = True
+    gain: Gain | None = None
 
 
 class Tape(Protocol):
@@ -111,6 +113,21 @@ class Driver(Protocol):
 
         Raises:
             SourceError: It refused.
+        """
+        ...
+
+    def set_gain(self, gain_db: float | None, stage: str) -> Gain:
+        """Set the gain while it streams, from another thread.
+
+        Args:
+            gain_db: Within the limits of `opened.gain`; None for automatic.
+            stage: One of `opened.gain`.
+
+        Returns:
+            The real gain.
+
+        Raises:
+            SourceError, UsageError: It refused.
         """
         ...
 

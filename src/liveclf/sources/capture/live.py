@@ -14,21 +14,23 @@ from msgspec import structs
 from liveclf.config import Hertz, RadioSettings, SourceSettings
 from liveclf.errors import LiveclfError, MissingExtraError, SourceError, UsageError
 from liveclf.notes import Note
-from liveclf.records import Block, StreamInfo
+from liveclf.records import Block, Gain, StreamInfo
 from liveclf.sources.capture.backoff import BackOff
 from liveclf.sources.capture.child import Failure
 from liveclf.sources.capture.driver import Opened
+from liveclf.sources.capture.gain import GainWanted, check_gain
 from liveclf.sources.capture.process import CaptureProcess, open_process
 from liveclf.sources.capture.ring import Slot
 from liveclf.sources.capture.timeline import Timeline
 from liveclf.sources.pacing import wanted_span
 
 _OPEN_S = 15.0  # some radios load firmware
+_MOST_ASKED = 32  # changes of gain that wait for the next poll
 _POLL_S = 0.05  # how often silence is passed on, and news of the process are read
 
 
 class LiveSource:
-    """A `protocols.Source` around capture processes, one after the other; `Tunable`.
+    """A `Source` around capture processes, one after the other; `Tunable` and `Adjustable`.
 
     Attributes:
         n_gone: See `protocols.Returning`.
@@ -89,6 +91,8 @@ class LiveSource:
         self._shift_hz = shift_hz
         self._asked_hz = deque[float](maxlen=1)  # to tune to
         self._heard_hz = math.nan  # where it stands
+        self._asked_gain = deque[GainWanted]()
+        self._has_asked_gain = False
 
     @property
     def can_tune(self) -> bool:
@@ -104,6 +108,28 @@ class LiveSource:
     def tune(self, center_hz: float) -> None:
         """Ask for another centre, from any thread; a refusal is told."""
         self._asked_hz.append(center_hz + self._shift_hz)
+
+    @property
+    def gain(self) -> Gain | None:
+        """As it is set, None if it cannot be set while it streams."""
+        return self._process.gain
+
+    def set_gain(self, gain_db: float | None, stage: str = "") -> None:
+        """Ask for another gain, from any thread; a refusal of the driver is told.
+
+        Args:
+            gain_db: None for automatic.
+            stage: Which of `Gain.stages`.
+
+        Raises:
+            UsageError: It has no such gain, or is still busy with others.
+        """
+        wanted = GainWanted(gain_db, stage)
+        check_gain(self.info.name, self.gain, wanted)
+        if len(self._asked_gain) >= _MOST_ASKED:
+            raise UsageError(f"{self.info.name} is busy with other changes; try again.")
+        self._asked_gain.append(wanted)
+        self._has_asked_gain = True
 
     def close(self) -> None:
         """End the stream; called by signal handlers too, so it only sets a flag."""
@@ -156,6 +182,8 @@ class LiveSource:
             process.poll(wait_s if slot is None else 0)
             while self._asked_hz:
                 process.tune(self._asked_hz.popleft())
+            while self._asked_gain:
+                process.set_gain(self._asked_gain.popleft())
             self._poll_due_s = time.monotonic() + _POLL_S
             while process.messages:
                 self._tell(process.messages.popleft())
@@ -183,6 +211,8 @@ class LiveSource:
         )  # fmt: skip
         if self.can_tune and not math.isnan(self._heard_hz):  # as it was tuned last
             self._settings = structs.replace(self._settings, center_hz=(Hertz(self._heard_hz),))
+        if self._has_asked_gain and self.gain:
+            self._radio = structs.replace(self._radio, gain=self.gain.text)
         most, tried, gone_s = self._radio.max_retries, 0, time.monotonic()
         while not self._closed:
             if most is not None and tried >= most:

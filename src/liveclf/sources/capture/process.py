@@ -12,8 +12,10 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from liveclf.config import RadioSettings, SourceSettings
+from liveclf.records import Gain
 from liveclf.sources.capture.child import Channels, Failure, capture
 from liveclf.sources.capture.driver import Opened
+from liveclf.sources.capture.gain import GainWanted
 from liveclf.sources.capture.ring import Ring, Slot
 
 _STOP_S = 1.5  # for a driver to end by itself; then the process is killed
@@ -55,11 +57,12 @@ class CaptureProcess:
         self._printed: deque[str] = deque(maxlen=_LINES)
         self._partial = b""
         self.opened: Opened | None = None
+        self.gain: Gain | None = None
         self.failure: Failure | None = None
         self.messages: deque[str] = deque(maxlen=100)
 
     def poll(self, timeout_s: float) -> None:
-        """Wait for news, and take in what has come: `opened`, `failure`, `messages`."""
+        """Wait for news, and take in what has come: `opened`, `gain`, `failure`, `messages`."""
         open_ones = [c for c in (self._status, self._doorbell, self._output) if not c.closed]
         for connection in wait([*open_ones, self._process.sentinel], timeout_s):
             if connection is self._status:
@@ -97,8 +100,15 @@ class CaptureProcess:
 
     def tune(self, center_hz: float) -> None:
         """Have the driver tune, after `begin`; if it refuses, `messages` say so."""
+        self._order(center_hz)
+
+    def set_gain(self, wanted: GainWanted) -> None:
+        """Have the driver change its gain, likewise; what it then is comes as `gain`."""
+        self._order(wanted)
+
+    def _order(self, order: float | GainWanted) -> None:
         with suppress(OSError):  # it has died: the next `poll` says of what
-            self._control.send(center_hz)
+            self._control.send(order)
 
     def stop(self) -> None:
         """End the process, within 2.5 s whatever its driver does."""
@@ -123,7 +133,9 @@ class CaptureProcess:
                 self.failure = self._death()
             return
         if isinstance(news, Opened):
-            self.opened = news
+            self.opened, self.gain = news, news.gain
+        elif isinstance(news, Gain):
+            self.gain = news
         elif isinstance(news, Failure):
             self._read_output()
             self.failure = news

@@ -95,6 +95,12 @@ class RingTape:
             self._retune(self._rate_hz, center_hz)
             self._to_settle = round(self._opened.settle_s * self._rate_hz)
 
+    def regained(self) -> None:
+        """Go on with another gain, once it has settled: a level that jumps is no signal."""
+        with self._lock:
+            self._segment += 1
+            self._to_settle = round(self._opened.settle_s * self._rate_hz)
+
     def _retune(self, sample_rate_hz: float, center_hz: float) -> None:
         if sample_rate_hz != self._rate_hz:
             self._meter = DeficitMeter(sample_rate_hz)

@@ -11,11 +11,12 @@ from typing import Any
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.dsp.formats import sample_format
 from liveclf.errors import SourceError
+from liveclf.records import Gain
 from liveclf.sources.capture.driver import Found, Opened, Tape
 from liveclf.sources.rtlsdr.dongles import Dongle, OpenDongle, choose, find_dongles, reason
 from liveclf.sources.rtlsdr.library import Library, load_library
 from liveclf.sources.rtlsdr.settings import RATES, Wanted, read_settings
-from liveclf.sources.rtlsdr.setup import Kept, apply, megahertz, tune
+from liveclf.sources.rtlsdr.setup import Kept, apply, megahertz, set_gain, tune
 
 # A transfer of USB is a multiple of this, and holds some 10 ms: so long its first sample waits
 # for its last. There are so many of them that a process which does not get to run for half a
@@ -106,6 +107,7 @@ class RtlSdrDriver:
             center_hz=kept.center_hz,
             notes=(*notes, *kept.notes),
             settle_s=_SETTLE_S,
+            gain=kept.gain,
         )
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -136,6 +138,10 @@ class RtlSdrDriver:
     def tune(self, center_hz: float) -> float:
         """Tune while it streams, from another thread."""
         return tune(self._dongle, center_hz)
+
+    def set_gain(self, gain_db: float | None, stage: str) -> Gain:
+        """Set the gain while it streams, from another thread; there is but one stage."""
+        return set_gain(self._dongle, gain_db)
 
     def stop(self) -> None:
         """End `stream` soon, from another thread."""

@@ -11,6 +11,7 @@ from ctypes import byref, c_uint32
 from dataclasses import dataclass
 
 from liveclf.errors import SourceError, UsageError
+from liveclf.records import Gain, GainStage
 from liveclf.sources.rtlsdr.dongles import OpenDongle, reason
 from liveclf.sources.rtlsdr.library import NOT_SUPPORTED
 from liveclf.sources.rtlsdr.settings import SWITCHES, Wanted
@@ -27,11 +28,13 @@ class Kept:
     Attributes:
         rate_hz: With the fractions that its divider leaves.
         center_hz: Where it is tuned to.
+        gain: As it is set.
         notes: What else was set, each a sentence.
     """
 
     rate_hz: float
     center_hz: float
+    gain: Gain
     notes: tuple[str, ...]
 
 
@@ -52,7 +55,8 @@ def apply(dongle: OpenDongle, wanted: Wanted) -> Kept:
     notes += _set_direct(dongle, wanted.direct)
     for center_hz in reversed(wanted.centers_hz):  # each is tried, the first is where it begins
         notes += _set_center(dongle, center_hz, wanted.direct)
-    notes += _set_gain(dongle, wanted.gain_db)
+    gain = set_gain(dongle, wanted.gain_db)
+    notes.append(_gain_note(gain, wanted.gain_db))
     notes += _set_bandwidth(dongle, wanted.bandwidth_hz)
     if wanted.bias_tee:
         _set(dongle, "set_bias_tee", 1, "--bias-tee")
@@ -63,7 +67,7 @@ def apply(dongle: OpenDongle, wanted: Wanted) -> Kept:
             'little; a newer one comes with: pip install "pyrtlsdr[lib]"'
         )
     real_hz = float(dongle.ask("get_center_freq")) if wanted.centers_hz else math.nan
-    return Kept(rate_hz, real_hz, tuple(notes))
+    return Kept(rate_hz, real_hz, gain, tuple(notes))
 
 
 def tune(dongle: OpenDongle, center_hz: float) -> float:
@@ -168,20 +172,41 @@ def _is_locked(dongle: OpenDongle) -> bool:
     return not dongle.library.has(name) or dongle.call(name) != 1  # negative: it cannot tell
 
 
-def _set_gain(dongle: OpenDongle, gain_db: float | None) -> list[str]:
+def set_gain(dongle: OpenDongle, gain_db: float | None) -> Gain:
+    """Set the nearest gain that the tuner has, while it streams too.
+
+    Args:
+        dongle: Open.
+        gain_db: None for automatic.
+
+    Returns:
+        The real gain.
+
+    Raises:
+        SourceError: It refused.
+        UsageError: The library cannot.
+    """
     option = "--gain auto" if gain_db is None else f"--gain {gain_db:g}"
+    gains, real_db = dongle.gains_tenth_db(), math.nan
     _set(dongle, "set_tuner_gain_mode", int(gain_db is not None), option)
-    if gain_db is None:
-        return ["Gain is automatic."]
-    gains = dongle.gains_tenth_db()
-    if not gains:
-        raise SourceError(f"{dongle.name} does not tell which gains it has; give --gain auto.")
-    _set(dongle, "set_tuner_gain", min(gains, key=lambda gain: abs(gain - 10 * gain_db)), option)
-    real_db = dongle.call("get_tuner_gain") / 10
-    if abs(real_db - gain_db) > 0.049:
-        low_db, high_db = gains[0] / 10, gains[-1] / 10
-        return [f"Gain is {real_db:g} dB, the nearest to {gain_db:g} of {low_db:g} to {high_db:g}."]
-    return [f"Gain is {real_db:g} dB."]
+    if gain_db is not None:
+        if not gains:
+            raise SourceError(f"{dongle.name} does not tell which gains it has; give --gain auto.")
+        nearest = min(gains, key=lambda gain: abs(gain - 10 * gain_db))
+        _set(dongle, "set_tuner_gain", nearest, option)
+        real_db = dongle.call("get_tuner_gain") / 10
+    stages = (GainStage("", gains[0] / 10, gains[-1] / 10, now_db=real_db),) if gains else ()
+    return Gain(is_auto=gain_db is None, has_auto=True, stages=stages)
+
+
+def _gain_note(gain: Gain, asked_db: float | None) -> str:
+    if asked_db is None:
+        return "Gain is automatic."
+    (stage,) = gain.stages
+    if abs(stage.now_db - asked_db) > 0.049:
+        reach = f"{stage.low_db:g} to {stage.high_db:g}"
+        return f"Gain is {stage.now_db:g} dB, the nearest to {asked_db:g} of {reach}."
+    return f"Gain is {stage.now_db:g} dB."
 
 
 def _set_bandwidth(dongle: OpenDongle, bandwidth_hz: int | None) -> list[str]:

@@ -18,12 +18,15 @@ import time
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.dsp.formats import FORMATS
 from liveclf.errors import SourceError, UsageError
+from liveclf.records import Gain
 from liveclf.sources.capture.driver import Opened, Tape
 from liveclf.sources.remote import host_and_port, refuse_others
 from liveclf.sources.rtltcp.commands import (
     FREQUENCY,
     Setting,
     command,
+    gain_of,
+    gain_settings,
     settings_to_send,
     tuner_name,
 )
@@ -89,7 +92,7 @@ class RtlTcpDriver:
         self._socket, self._address = connection, address
         self._sending = threading.Lock()
         self._stopped = False
-        tuner = self._read_header()
+        self._tuner = tuner = self._read_header()
         wanted = settings_to_send(settings, radio, tuner)
         for setting in wanted:
             self._send(setting)
@@ -103,6 +106,7 @@ class RtlTcpDriver:
             notes=_notes(wanted, center_hz),
             settle_s=_SETTLE_S,
             stall_s=_SILENCE_S,
+            gain=gain_of(radio.gain, tuner),
         )
 
     def stream(self, tape: Tape) -> None:
@@ -143,6 +147,18 @@ class RtlTcpDriver:
             raise SourceError(str(error)) from None
         self._send(setting)
         return float(setting.value)
+
+    def set_gain(self, gain_db: float | None, stage: str) -> Gain:
+        """Ask for another gain; whether the server obeys it does not say.
+
+        Raises:
+            UsageError: It is out of the tuner's range.
+            SourceError: The server has gone.
+        """
+        wanted = "auto" if gain_db is None else f"{gain_db:.1f}"
+        for setting in gain_settings(wanted, self._tuner):
+            self._send(setting)
+        return gain_of(wanted, self._tuner)
 
     def stop(self) -> None:
         """End `stream` soon."""

@@ -5,12 +5,14 @@ Source: the protocol as rtl_tcp of librtlsdr reads it, 5 bytes a command.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Self
 
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.errors import UsageError
+from liveclf.records import Gain, GainStage
 
 FREQUENCY, RATE, GAIN_MODE, GAIN, PPM = range(1, 6)
 TEST_MODE, AGC, DIRECT_SAMPLING, OFFSET_TUNING = range(7, 11)
@@ -100,7 +102,7 @@ def settings_to_send(settings: SourceSettings, radio: RadioSettings, tuner: int)
     sent += _switches(radio.options)
     # All are checked, as those to hop to must not be refused an hour later.
     sent += [Setting.frequency(center_hz) for center_hz in settings.center_hz][:1]
-    sent += _gain(radio.gain, tuner)
+    sent += gain_settings(radio.gain, tuner)
     if radio.bias_tee:
         sent.append(Setting(BIAS_TEE, 1, "bias tee on"))
     return sent
@@ -114,7 +116,29 @@ def _rate(settings: SourceSettings) -> Setting:
     return Setting(RATE, round(rate_hz), f"{round(rate_hz) / 1e6:.9g} MS/s")
 
 
-def _gain(gain: str, tuner: int) -> list[Setting]:
+def gain_of(gain: str, tuner: int) -> Gain:
+    """Return what a tuner can be told, and what it was told.
+
+    Args:
+        gain: "auto", or dB.
+        tuner: The kind that the server named.
+    """
+    is_auto = gain.strip().lower() == "auto"
+    _, least_db, most_db = _TUNERS.get(tuner, ("", *_WIDEST_DB))
+    now_db = math.nan if is_auto else float(gain)
+    return Gain(is_auto, has_auto=True, stages=(GainStage("", least_db, most_db, 0.1, now_db),))
+
+
+def gain_settings(gain: str, tuner: int) -> list[Setting]:
+    """Return the commands for a gain.
+
+    Args:
+        gain: "auto", or dB.
+        tuner: The kind that the server named, 0 if it is not known.
+
+    Raises:
+        UsageError: It is neither, or out of range.
+    """
     if gain.strip().lower() == "auto":
         return [Setting(GAIN_MODE, 0, "automatic gain")]
     name, *limits = _TUNERS.get(tuner, ("an RTL-SDR", *_WIDEST_DB))

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.errors import SourceError, UsageError
-from liveclf.records import SampleFormat
+from liveclf.records import Gain, SampleFormat
 from liveclf.sources.capture.driver import Driver, Opened, Tape
 from liveclf.sources.soapy.binding import RX, messages, stream_format
 from liveclf.sources.soapy.devices import device_arguments, find_devices, make
+from liveclf.sources.soapy.gain import change_gain, read_gain
 from liveclf.sources.soapy.options import write_switch
 from liveclf.sources.soapy.reader import Read, Reader, Stamps, Trial
 from liveclf.sources.soapy.settings import apply_settings
@@ -85,7 +86,8 @@ def _start(
     if trial.stamped and not trial.trusted and not by_host:
         notes.append(f"The time stamps of {name} do not count its samples and are not used.")
     told = trial.trusted and not by_host
-    opened = Opened(name, fmt, rate_hz, center_hz, notes=tuple(notes), tells_losses=told)
+    gain = read_gain(device, radio.channel)
+    opened = Opened(name, fmt, rate_hz, center_hz, notes=tuple(notes), tells_losses=told, gain=gain)
     return _SoapyDriver(device, stream, opened, reader, trial, radio)
 
 
@@ -147,6 +149,16 @@ class _SoapyDriver:
         except RuntimeError as error:
             raise SourceError(
                 f"{self.opened.name} does not tune to {center_hz:.12g} Hz: {_one_line(error)}."
+            ) from None
+
+    def set_gain(self, gain_db: float | None, stage: str) -> Gain:
+        """Set the gain, see `capture.driver.Driver`."""
+        try:
+            return change_gain(self._device, self._radio.channel, gain_db, stage)
+        except RuntimeError as error:
+            wanted = "automatic gain" if gain_db is None else f"{stage} {gain_db:g} dB".strip()
+            raise SourceError(
+                f"{self.opened.name} does not take {wanted}: {_one_line(error)}."
             ) from None
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from liveclf.config import RadioSettings, SourceSettings
 from liveclf.dsp.formats import sample_format
 from liveclf.errors import MissingExtraError, SourceError, UsageError
-from liveclf.records import SampleFormat
+from liveclf.records import Gain, SampleFormat
 from liveclf.sources.capture.driver import Opened, Tape
 from liveclf.sources.names import Hints
 from liveclf.sources.remote import refuse_others
@@ -108,6 +108,10 @@ class ZeroMqDriver:
     def tune(self, center_hz: float) -> float:
         """Refuse: a publisher takes no commands."""
         raise SourceError(f"{self._name} cannot be tuned to {center_hz:.12g} Hz.")
+
+    def set_gain(self, gain_db: float | None, stage: str) -> Gain:
+        """Refuse, likewise."""
+        raise SourceError(f"{self._name} has no gain that can be set.")
 
     def stop(self) -> None:
         """End `stream` soon."""

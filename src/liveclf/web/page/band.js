@@ -3,6 +3,7 @@
 import { MAP, familyColour } from "./colours.js";
 import { keyOf, labelOf } from "./emissions.js";
 import { duration, fixed, megahertz, moment, percent } from "./format.js";
+import { Gestures } from "./gestures.js";
 
 const MOST_ROWS = 1024;
 const AXIS = 46; // room for the levels on the left, CSS pixels
@@ -24,6 +25,7 @@ export class Band {
     this.el = elements;
     this.low = -0.5; // what is seen of the band, cycles per sample
     this.high = 0.5;
+    this.back = 0; // rows that are newer than what is seen on top
     this.pointer = null;
     this.image = document.createElement("canvas");
     this.reset();
@@ -32,7 +34,7 @@ export class Band {
 
   reset() {
     this.rows = []; // newest first
-    this.nBins = 0;
+    this.nBins = this.back = 0;
     this.head = 0;
     this.darkDb = NaN;
     this.hold = null;
@@ -45,6 +47,8 @@ export class Band {
     if (this.rows.length && row.startS < this.rows[0].startS) this.resize(this.nBins);
     this.rows.unshift(row);
     if (this.rows.length > MOST_ROWS) this.rows.pop();
+    if (this.back) this.back += 1; // what is looked at stays in its place
+    this.scroll(0);
     this.head = (this.head + MOST_ROWS - 1) % MOST_ROWS;
     this.holdPeaks(row);
     this.follow(row);
@@ -54,6 +58,7 @@ export class Band {
 
   resize(nBins) {
     this.rows = [];
+    this.back = 0;
     this.nBins = nBins;
     this.head = 0;
     this.hold = null;
@@ -110,6 +115,11 @@ export class Band {
     return Number(this.el.zoom.value);
   }
 
+  /** Whole rows above the top. */
+  get hidden() {
+    return Math.round(this.back);
+  }
+
   x(cycles, width) {
     return AXIS + ((cycles - this.low) / (this.high - this.low)) * (width - AXIS);
   }
@@ -130,7 +140,7 @@ export class Band {
     }
     const row = rows[first];
     const share = (elapsedS - row.startS) / row.lengthS;
-    return (first + 1 - Math.min(share, first ? 1 : 2)) * this.rowPx;
+    return (first - this.hidden + 1 - Math.min(share, first ? 1 : 2)) * this.rowPx;
   }
 
   /** The box of an emission in the waterfall, null if it is not in sight. */
@@ -236,7 +246,7 @@ export class Band {
       const half = emission.bandwidth_hz / 2;
       const left = this.x((emission.offset_hz - half) / row.rateHz, width);
       const right = Math.max(left + 3, this.x((emission.offset_hz + half) / row.rateHz, width));
-      context.fillStyle = `${familyColour(emission.family)}30`;
+      context.fillStyle = `${familyColour(emission.kind)}30`;
       context.fillRect(left, 0, right - left, y(-400));
     }
   }
@@ -268,14 +278,16 @@ export class Band {
   drawWaterfall() {
     const { context, width, height } = prepared(this.el.waterfall);
     if (!this.rows.length) return;
-    const shown = Math.min(this.rows.length, Math.ceil(height / this.rowPx));
+    const hidden = this.hidden;
+    const shown = Math.min(this.rows.length - hidden, Math.ceil(height / this.rowPx));
+    const head = (this.head + hidden) % MOST_ROWS;
     const from = (this.low + 0.5) * this.nBins;
     const bins = (this.high - this.low) * this.nBins;
     context.imageSmoothingEnabled = bins > 300;
-    const first = Math.min(shown, MOST_ROWS - this.head);
+    const first = Math.min(shown, MOST_ROWS - head);
     const copy = (line_, rows, y) => rows > 0 && context.drawImage(
       this.image, from, line_, bins, rows, AXIS, y, width - AXIS, rows * this.rowPx);
-    copy(this.head, first, 0);
+    copy(head, first, 0);
     copy(0, shown - first, first * this.rowPx);
     this.drawTimes(context, height);
     context.save();
@@ -298,6 +310,7 @@ export class Band {
     for (let age = step; age < now - this.rows.at(-1).startS; age += step) {
       const y = this.y(now - age);
       if (y > height - 8) break;
+      if (y < 8) continue;
       context.strokeStyle = "#3a465d";
       line(context, AXIS - 4, y, AXIS, y);
       context.fillStyle = "#8a96ab";
@@ -315,7 +328,7 @@ export class Band {
       if (!this.isShown(emission)) continue;
       const box = this.box(emission, width, height);
       if (!box) continue;
-      const colour = familyColour(emission.family);
+      const colour = familyColour(emission.kind);
       const special = isSpecial(emission);
       context.lineWidth = special ? 2.5 : 1.4;
       context.strokeStyle = colour;
@@ -345,34 +358,26 @@ export class Band {
   listen() {
     const { waterfall, spectrum, zoom, range, whole } = this.el;
     new ResizeObserver(() => this.draw()).observe(waterfall);
-    zoom.addEventListener("input", () => this.draw());
+    zoom.addEventListener("input", () => this.scroll(0));
     range.addEventListener("input", () => {
       if (this.rows.length) this.follow(this.rows[0]);
       this.draw();
     });
-    whole.addEventListener("click", () => this.see(-0.5, 0.5));
+    whole.addEventListener("click", () => this.whole());
+    this.gestures = new Gestures(this, [waterfall, spectrum]);
     waterfall.addEventListener("pointermove", (event) => this.hover(event));
     waterfall.addEventListener("pointerleave", () => this.leave());
     waterfall.addEventListener("click", (event) => this.click(event));
-    for (const canvas of [waterfall, spectrum]) {
-      canvas.addEventListener("wheel", (event) => this.wheel(event, canvas), { passive: false });
-      canvas.addEventListener("dblclick", () => this.see(-0.5, 0.5));
-    }
   }
 
   hover(event) {
     const { waterfall, tip } = this.el;
     const [width, height] = [waterfall.clientWidth, waterfall.clientHeight];
     const [x, y] = [event.offsetX, event.offsetY];
-    if (event.buttons === 1 && this.pointer && event.pointerType === "mouse" && this.high - this.low < 1) {
-      const shift = ((this.pointer.x - x) / (width - AXIS)) * (this.high - this.low);
-      this.hasDragged ||= Math.abs(shift) > 0;
-      this.see(this.low + shift, this.high + shift);
-    }
     this.pointer = { x, y };
     const emission = this.at(x, y, width, height);
     this.emissions.near = emission ? keyOf(emission) : null;
-    const row = this.rows[Math.floor(y / this.rowPx)];
+    const row = this.rows[Math.floor(y / this.rowPx) + this.hidden];
     tip.hidden = !row || x < AXIS;
     if (!tip.hidden) {
       tip.textContent = this.describe(row, this.cycles(x, width), emission);
@@ -405,21 +410,11 @@ export class Band {
   }
 
   click(event) {
-    if (this.hasDragged) {
-      this.hasDragged = false;
-      return;
-    }
+    if (this.gestures.hasDragged) return;
     const { clientWidth, clientHeight } = this.el.waterfall;
     const emission = this.at(event.offsetX, event.offsetY, clientWidth, clientHeight);
     if (emission) this.emissions.choose(keyOf(emission));
     this.draw();
-  }
-
-  wheel(event, canvas) {
-    event.preventDefault();
-    const at = this.cycles(event.offsetX, canvas.clientWidth);
-    const factor = Math.exp(Math.sign(event.deltaY) * 0.2);
-    this.see(at - (at - this.low) * factor, at + (this.high - at) * factor);
   }
 
   /** Show a part of the band. */
@@ -427,7 +422,24 @@ export class Band {
     const width = Math.min(1, Math.max(NARROWEST, high - low));
     this.low = Math.min(Math.max(low, -0.5), 0.5 - width);
     this.high = this.low + width;
-    this.el.whole.disabled = width >= 1;
+    this.changed();
+  }
+
+  /** Look so many rows further back; less than none: towards now. */
+  scroll(rows) {
+    const most = Math.max(0, this.rows.length - Math.ceil(this.el.waterfall.clientHeight / this.rowPx));
+    this.back = Math.min(Math.max(0, this.back + rows), most);
+    this.changed();
+  }
+
+  /** Show the whole band, as it is now. */
+  whole() {
+    this.back = 0;
+    this.see(-0.5, 0.5);
+  }
+
+  changed() {
+    this.el.whole.disabled = this.high - this.low >= 1 && !this.hidden;
     this.draw();
   }
 }

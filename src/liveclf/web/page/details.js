@@ -27,6 +27,7 @@ export class Details {
     }
     if (isNew || hasEnded) this.send("select", { stream: emission.stream, id: emission.id });
     this.fill();
+    this.drawClip(); // its colour may be another
   }
 
   /** Take the samples that were asked for. */
@@ -53,6 +54,8 @@ export class Details {
     const framed = (caption) => {
       const figure = element("figure");
       const canvas = element("canvas");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", caption);
       const text = element("figcaption", "", caption);
       figure.append(canvas, text);
       pictures.append(figure);
@@ -77,6 +80,7 @@ export class Details {
     names.id = "classes";
     names.append(...this.about.classes.map((name) => new Option(name, name)));
     Object.assign(input, { type: "text", placeholder: "Correct the label", maxLength: 40, id: "label" });
+    input.setAttribute("aria-label", "The right label");
     input.setAttribute("list", names.id);
     const button = element("button", "", "Save");
     form.append(input, names, button);
@@ -91,8 +95,8 @@ export class Details {
   fill() {
     const e = this.emission;
     this.title.textContent = labelOf(e);
-    this.title.style.color = familyColour(e.family);
-    this.family.textContent = e.corrected ? `corrected from ${e.label}` : e.n_windows ? `${e.family}, ${percent(e.family_probability)}` : "";
+    this.title.style.color = familyColour(e.kind);
+    this.family.textContent = e.corrected ? `${e.kind}, corrected from ${e.label}` : e.n_windows ? `${e.family}, ${percent(e.family_probability)}` : "";
     this.when.textContent = `#${e.id}, ${e.state === "open" ? "lasting" : "ended"}`;
     if (!e.n_windows) this.top.replaceChildren();
     else this.top.replaceChildren(...e.top.map(([name, share]) => guess(name, share, this.about.families[name])));
@@ -124,7 +128,7 @@ export class Details {
       this.traceText.textContent = "";
       return;
     }
-    const colour = familyColour(this.emission.family);
+    const colour = familyColour(this.emission.kind);
     drawPlane(this.plane, clip.points, colour);
     drawTrace(this.trace, clip.trace);
     this.planeText.textContent = clip.symbol_rate_hz ? `symbols, ${si(clip.symbol_rate_hz)}Bd` : "samples";

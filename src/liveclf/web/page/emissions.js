@@ -15,6 +15,7 @@ export class Emissions {
   constructor(onChoose) {
     this.onChoose = onChoose;
     this.all = new Map(); // in the order of their beginning to be told
+    this.familyOf = {}; // class -> family, set by the page
     this.chosen = null; // key
     this.near = null; // key of the one under the pointer
     this.families = new Map(); // name -> {button, isOn, n}
@@ -27,10 +28,12 @@ export class Emissions {
     this.search.addEventListener("input", () => this.changed());
     this.snr.addEventListener("input", () => this.changed());
     this.list.addEventListener("pointerleave", () => this.changed());
+    this.list.addEventListener("focusout", () => this.changed());
     this.body.addEventListener("click", (event) => {
       const key = event.target.closest("tr")?.dataset.key;
       if (key) this.choose(key);
     });
+    this.body.addEventListener("keydown", (event) => this.key(event));
   }
 
   clear() {
@@ -41,9 +44,11 @@ export class Emissions {
   take(items) {
     for (const item of items) {
       const key = keyOf(item);
+      // The family of the label that is shown; a corrected one may be of none that is known.
+      item.kind = item.corrected ? familyIn(this.familyOf, item.corrected) : item.family;
       if (!this.all.has(key) && this.all.size >= MOST_KEPT) this.all.delete(this.all.keys().next().value);
       this.all.set(key, item);
-      this.seeFamily(item.family);
+      this.seeFamily(item.kind);
       if (key === this.chosen) this.onChoose(item, false);
     }
     this.changed();
@@ -57,12 +62,12 @@ export class Emissions {
 
   /** Whether the filters let an emission through. */
   passes(emission) {
-    if (this.families.get(emission.family)?.isOn === false) return false;
+    if (this.families.get(emission.kind)?.isOn === false) return false;
     if (Number(this.snr.value) >= 0 && emission.snr_db < Number(this.snr.value)) return false;
     const wanted = this.search.value.trim().toLowerCase();
     if (!wanted) return true;
     const mhz = emission.center_hz == null ? "" : (emission.center_hz / 1e6).toFixed(4);
-    return [labelOf(emission), emission.family, mhz, emission.source].some((text) => text.toLowerCase().includes(wanted));
+    return [labelOf(emission), emission.kind, mhz, emission.source].some((text) => text.toLowerCase().includes(wanted));
   }
 
   changed() {
@@ -78,6 +83,7 @@ export class Emissions {
     if (this.families.has(name)) return;
     const button = element("button", "family", name);
     button.type = "button";
+    button.setAttribute("aria-pressed", "true");
     button.style.color = familyColour(name);
     const family = { button, isOn: true };
     button.addEventListener("click", () => {
@@ -92,9 +98,23 @@ export class Emissions {
     place.insertBefore(button, after ?? null);
   }
 
-  /** Whether the pointer is on the list: then no row moves away from under it. */
+  /** Move between rows, and choose one. */
+  key(event) {
+    const row = event.target.closest("tr");
+    const all = [...this.body.children];
+    const place = all.indexOf(row);
+    const to = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (to !== undefined) all[to]?.focus();
+    else if (event.key === "Enter" || event.key === " ") this.choose(row.dataset.key);
+    else return;
+    event.preventDefault();
+  }
+
+  /** Whether the pointer, or the keyboard, is on the list: then no row moves away from under it. */
   get isHeld() {
-    return this.rows.size > 0 && this.list.matches(":hover") && matchMedia("(hover: hover)").matches;
+    if (!this.rows.size) return false;
+    const isUnder = this.list.matches(":hover") && matchMedia("(hover: hover)").matches;
+    return isUnder || this.body.querySelector(":focus-visible") !== null;
   }
 
   draw() {
@@ -119,13 +139,21 @@ export class Emissions {
     });
     while (this.body.children.length > shown.length) this.body.lastChild.remove();
     this.rows = rows;
+    // The tab key stops at one row; the arrows go on from there.
+    const stop = rows.get(this.chosen) ?? this.body.firstChild;
+    for (const row of this.body.children) row.tabIndex = row === stop ? 0 : -1;
   }
 
   show(row, key, emission) {
     fill(row, emission);
     row.classList.toggle("chosen", key === this.chosen);
+    row.setAttribute("aria-current", String(key === this.chosen));
     row.classList.toggle("near", key === this.near);
   }
+}
+
+function familyIn(familyOf, label) {
+  return Object.hasOwn(familyOf, label) ? familyOf[label] : "other";
 }
 
 function newRow(key) {
@@ -147,7 +175,7 @@ function fill(row, emission) {
   mhz.textContent = megahertz(emission.center_hz ?? emission.offset_hz ?? 0, 3);
   const [chip, share] = label.children;
   chip.textContent = labelOf(emission);
-  chip.style.color = familyColour(emission.family);
+  chip.style.color = familyColour(emission.kind);
   share.textContent = emission.corrected ? "corrected" : emission.label === "unknown" ? "" : percent(emission.probability);
   snr.textContent = fixed(emission.snr_db, 0);
   khz.textContent = fixed(emission.bandwidth_hz / 1e3, 1);

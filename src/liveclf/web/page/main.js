@@ -14,6 +14,7 @@ const byId = (id) => document.getElementById(id);
 let about = null;
 let stream = 0;
 let states = [];
+let thresholds = null;
 let hasEnded = false;
 
 const send = (type, content) => connection.send(type, content);
@@ -34,6 +35,14 @@ const band = new Band(emissions, {
 const figures = new Figures(byId("figures"));
 const transport = new Transport(send);
 byId("streams").addEventListener("change", ({ target }) => watch(Number(target.value)));
+document.addEventListener("keydown", (event) => {
+  // Where a key has a meaning of its own it keeps it.
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, button, a, tr")) return;
+  if (event.key === " " && !byId("replay").hidden) byId("pause").click();
+  else if (event.key === "/") byId("search").focus();
+  else return;
+  event.preventDefault();
+});
 
 const connection = new Connection({
   link(isUp) {
@@ -43,6 +52,7 @@ const connection = new Connection({
     about = message;
     hasEnded = false;
     details.about = message;
+    emissions.familyOf = message.families ?? {};
     emissions.clear();
     figures.reset();
     band.reset();
@@ -54,6 +64,7 @@ const connection = new Connection({
   },
   state(message) {
     states = message.streams;
+    thresholds = message.thresholds;
     showState();
   },
   row(row) {
@@ -98,12 +109,13 @@ function showCenter(centerHz) {
 function showState() {
   const state = states[stream];
   if (!state) return;
-  transport.show(state);
+  transport.show(state, thresholds);
   if (hasEnded) tell("ended", "ended");
   else tell(state.is_paused ? "paused" : "live", state.is_paused ? "paused" : "live");
 }
 
 function tell(name, text) {
+  if (byId("state").textContent === text) return;
   byId("state").className = `state ${name}`;
   byId("state").textContent = text;
 }

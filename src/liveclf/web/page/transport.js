@@ -1,6 +1,8 @@
-// What can be set on the source: pause, position and speed of a replay, the centre of a radio.
+// What can be set on the source: pause, position and speed of a replay, centre and gain of a
+// radio; and on the run: thresholds.
 
 import { duration } from "./format.js";
+import { Gain, SETTLE_MS, Thresholds } from "./limits.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -11,6 +13,11 @@ export class Transport {
     this.stream = 0;
     this.state = null;
     this.isHeld = false; // the slider, by a finger
+    this.gain = new Gain(byId("gain"), (wanted) => this.ask("gain", wanted));
+    this.thresholds = new Thresholds(byId("thresholds"), (wanted) => {
+      send("threshold", wanted);
+      this.showSoon();
+    });
     byId("pause").addEventListener("click", () => this.ask("pause", { wanted: !this.state.is_paused }));
     byId("speed").addEventListener("change", ({ target }) => this.ask("speed", { speed: Number(target.value) }));
     byId("position").addEventListener("input", ({ target }) => {
@@ -30,6 +37,12 @@ export class Transport {
 
   ask(type, content) {
     this.send(type, { stream: this.stream, ...content });
+    this.showSoon();
+  }
+
+  /** Show once more what was not shown while something was being set. */
+  showSoon() {
+    setTimeout(() => this.state && this.show(this.state, this.limits), SETTLE_MS + 50);
   }
 
   /** Show where the radio stands, while nobody writes. */
@@ -38,8 +51,12 @@ export class Transport {
     if (document.activeElement !== place && Number.isFinite(centerHz)) place.value = (centerHz / 1e6).toFixed(4);
   }
 
-  show(state) {
+  /** Show how a stream, and the run, are set. */
+  show(state, thresholds) {
     this.state = state;
+    this.limits = thresholds;
+    this.gain.show(state.gain);
+    this.thresholds.show(thresholds);
     byId("replay").hidden = !state.can_pause;
     byId("tuning").hidden = !state.can_tune;
     if (!state.can_pause) return;
