@@ -35,7 +35,7 @@ from liveclf.config.scan import (
     ScanSourceSettings,
     ScanWorkSettings,
 )
-from liveclf.config.section import Probability, Section
+from liveclf.config.section import Probability, Section, tuning_defaults
 from liveclf.config.sources import (
     DIRECT_SAMPLING,
     RadioSettings,
@@ -113,4 +113,5 @@ __all__ = [
     "load",
     "parse_value",
     "to_toml",
+    "tuning_defaults",
 ]

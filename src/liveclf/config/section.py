@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -20,7 +20,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One table of a configuration file."""
 
 
-def option(text: str, *flags: str, metavar: str = "", alone: str = "", **limits: Any) -> Meta:
+def option(
+    text: str,
+    *flags: str,
+    metavar: str = "",
+    alone: str = "",
+    tuning: Any = None,
+    **limits: Any,
+) -> Meta:
     """Describe a setting: its help, its flags and its limits (ge, gt, le, ...).
 
     Args:
@@ -28,10 +35,27 @@ def option(text: str, *flags: str, metavar: str = "", alone: str = "", **limits:
         flags: None for a positional argument.
         metavar: What stands for the value.
         alone: The value of a flag that is given without one; none: it needs one.
+        tuning: The default where a network is tuned on recordings, if it is another then.
         limits: See `msgspec.Meta`.
     """
-    extra = {"flags": flags, "metavar": metavar, "alone": alone}
+    extra = {"flags": flags, "metavar": metavar, "alone": alone, "tuning": tuning}
     return Meta(description=text, extra=extra, **limits)
+
+
+def tuning_defaults(cls: type[Section]) -> dict[str, dict[str, Any]]:
+    """Return the defaults that are others where a network is tuned on recordings, by section."""
+    return {name: found for name, kind in get_type_hints(cls).items() if (found := _tuning(kind))}
+
+
+def _tuning(kind: type[Section]) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    described = {
+        name: meta.extra["tuning"]
+        for name, hint in hints.items()
+        for meta in hint.__metadata__
+        if isinstance(meta, Meta) and meta.extra
+    }
+    return {name: value for name, value in described.items() if value is not None}
 
 
 def one_of(key: str, value: str, known: tuple[str, ...]) -> None:
