@@ -49,6 +49,26 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     by_snr: dict[str, float] = {}
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What tuning a network on recordings has changed.
+
+    Attributes:
+        data: Which set.
+        counted: Its windows, or its emissions.
+        n: How many.
+        precision: Of the weights measured, fp32 or int8.
+        before: Share labelled right by the bundle that it began with.
+        after: The same by this one.
+    """
+
+    data: str
+    counted: str
+    n: int
+    precision: str
+    before: float
+    after: float
+
+
 class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of bundle.json.
 
@@ -75,6 +95,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
         accuracy: What was measured, and on what.
         noise_bias: What was added to the logit of noise after training, so that noise alone
             seldom gets another label.
+        tuned: What has changed by tuning on recordings; none if it was not.
         int8_loss: Share of held-out windows that fp32 labels right, over that of int8.
         files: SHA-256 by file name.
         sha256: Of all other fields, see `fields_sha256`.
@@ -101,6 +122,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: tuple[Accuracy, ...] = ()
     noise_bias: float = 0.0
     int8_loss: float | None = None
+    tuned: tuple[Change, ...] = ()
     files: dict[str, str] = {}
     sha256: str = ""
 
