@@ -191,6 +191,9 @@ def _resolved(arguments: argparse.Namespace) -> TrainSettings:
     settings = resolve(arguments, TrainSettings)
     if is_of_recordings(settings):
         settings = resolve(arguments, TrainSettings, defaults_of(settings))
+        if Path(settings.network.start).exists():  # a resumed run measures it again
+            start = str(Path(settings.network.start).resolve())
+            settings = replace(settings, network=replace(settings.network, start=start))
     data = settings.data
     if not data.file:
         return settings

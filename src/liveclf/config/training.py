@@ -33,10 +33,10 @@ class NetworkSettings(Section, frozen=True):
 class FitSettings(Section, frozen=True):
     """How it is trained."""
 
-    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1, tuning=800)] = 9000
+    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1, tuning=2000)] = 9000
     batch: Annotated[int, option("windows per step", "--batch", metavar="N", ge=2, tuning=256)] = 128
-    epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1, tuning=200)] = 500
-    learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0, tuning=3e-4)] = 1.5e-3
+    epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1, tuning=250)] = 500
+    learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0, tuning=1e-3)] = 1.5e-3
     warmup_steps: Annotated[int, option("steps of linear warm-up", "--warmup", metavar="N", ge=0, tuning=50)] = 300
     weight_decay: Annotated[float, option("of AdamW", "--weight-decay", metavar="WD", ge=0)] = 1e-3
     clip_norm: Annotated[float, option("largest norm of a step's gradient", "--clip-norm", metavar="C", gt=0)] = 1.0

@@ -26,6 +26,7 @@ from liveclf.model import WINDOW_SAMPLES as WINDOW_SAMPLES
 FORMAT = 1
 NORMALISATION = "unit-power"
 INFO = "bundle.json"
+OF_RUN = "bundle"  # in the folder of a training run
 KERAS_FILE = "model.keras"
 ONNX_FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx"}
 
@@ -164,13 +165,15 @@ def load_bundle(name: str) -> Bundle:
     """Find a bundle and verify it.
 
     Args:
-        name: "auto", a name inside the package, or a folder.
+        name: "auto", a name inside the package, a folder, or that of a training run.
 
     Raises:
         BundleError: It is not there, damaged, or of another kind than this program runs.
     """
     packaged = PACKAGED / (DEFAULT if name == "auto" else name)
     folder = packaged if (packaged / INFO).is_file() else Path(name)
+    if (folder / OF_RUN / INFO).is_file():
+        folder = folder / OF_RUN
     try:
         text = (folder / INFO).read_bytes()
         info = msgspec.json.decode(text, type=BundleInfo)
