@@ -242,7 +242,9 @@ def _filling(
     A run brings a short one to a higher rate. What has its surroundings in it is left as it is.
     """
     covered = annotation.stop_sample - annotation.start_sample
-    low, high = _edges(annotation, blocks[0]) if blocks else (0.0, 0.0)
+    # Without edges nothing tells that there is room for more.
+    has_edges = bool(blocks) and annotation.lower_hz is not None
+    low, high = _edges(annotation, blocks[0]) if has_edges else (0.0, 0.0)
     n_wanted = min(window + 1, int(MOST_OVERSAMPLING * (high - low) * n_samples))
     if covered < n_samples or n_wanted <= n_samples or len({b.stretch for b in blocks}) > 1:
         return blocks, [annotation]
