@@ -39,6 +39,7 @@ def test_every_flag_that_a_document_names_exists(
         *("--windows-per-core", "--windows-per-gpu"),
         *("--scenes", "--burst", "--short", "--steady", "--noise", "--dc", "--image", "--spurs"),
         *("--gain-step", "--keep", "--trains", "--only"),
+        *("--emissions", "--snr"),
         "--bind",  # of SoapySDRServer
         *("--head", "--address"),  # of ray start
         "--average",  # of the older commit that the model card names
