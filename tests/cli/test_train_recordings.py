@@ -141,7 +141,8 @@ def test_what_was_unknown_is_known_after(
     path = recording(tmp_path / "again_433M_250k.cf32")
     told = ("--model", str(run), "--min-probability", "0", "-q", "-o", "jsonl")
     assert main(["run", str(path), *told, *LIGHT]) == 0
-    assert {r["label"] for r in read(capfd.readouterr().out)} == {"Beacon"}
+    labels = [r["label"] for r in read(capfd.readouterr().out)]
+    assert labels.count("Beacon") >= 8, labels
 
     # From any folder; but not with other labels.
     monkeypatch.chdir("/")
