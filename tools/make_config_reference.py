@@ -160,6 +160,8 @@ def _settings(kind: type[Section]) -> Iterator[str]:
             extra["flags"], extra["metavar"], extra["alone"], is_bool=get_args(hint)[0] is bool
         )
         kinds, default = _kind(hint, extra["known"]), _default(field.default)
+        if extra["tuning"] is not None:
+            default += f", on recordings {_default(extra['tuning'])}"
         about = _cell(meta.description or "")
         yield f"| `{field.name}` | {kinds} | {default} | {flags or 'its place'} | {about} |"
 

@@ -60,6 +60,8 @@ def test_every_setting_has_its_flag_and_its_help(command, cls, capfd):
             assert re.search(rf"(?<![\w-]){flag}(?![\w-])", text), flag
         if isinstance(default, int | float) and not isinstance(default, bool):
             shown = "auto" if isinstance(default, Auto) and not default else f"{default:g}"
+            then = (meta.extra or {}).get("tuning")
+            shown += f"; {then:g} on recordings" if then is not None else ""
             assert f"{meta.description} (default: {shown})" in text or default >= 1e6
 
 
@@ -212,6 +214,7 @@ OTHER = {
     "width": "0.5",
     "start": "runs/stage1/bundle",
     "recipe": "as-posted",
+    "added": "DMR",
     "mixed": "off",
     "on_stuck": "warn",
     "direct_sampling": "q",
@@ -232,7 +235,7 @@ def test_every_flag_of_training_is_shown_and_read_back(shown, tmp_path):
         flags += [meta.extra["flags"][0], value]
     text = shown("train", *[f.replace("-3.0", "-2.5") for f in flags])
     for line, default_line in zip(
-        text.replace("width = 0.5\n", "").splitlines(),
+        text.replace("width = 0.5\n", "").replace('[\n    "DMR",\n]', '["DMR"]').splitlines(),
         to_toml(TrainSettings()).splitlines(),
         strict=True,
     ):

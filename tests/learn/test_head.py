@@ -10,6 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stde
 import keras
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 from tones import tones
 
@@ -31,6 +32,13 @@ SETTINGS = TrainSettings(
 
 def weights_of(model: keras.Model) -> dict[str, NDArray[np.float32]]:
     return {w.path: np.array(np.asarray(w)) for w in model.weights}
+
+
+def test_a_network_whose_convolutions_have_one_output_learns_too(tmp_path: Path) -> None:
+    network = NetworkSettings(preset="vgg16-classic", width=0.03125)
+    run = tmp_path / "run"
+    train(structs.replace(SETTINGS, network=network), run, tones(), lambda _: None)
+    assert float(read_history(run / HISTORY)[-1]["accuracy"]) > 0.8
 
 
 def test_the_dense_layers_learn_and_the_convolutions_keep_their_weights(

@@ -171,6 +171,15 @@ def test_what_waits_for_its_label_is_bounded_and_what_had_to_go_is_counted(tmp_p
     assert "3 not kept, as they were told too late" in kept.saver.report()
 
 
+def test_without_a_centre_the_edges_count_from_0_hz(kept):
+    kept.push(*make_blocks(*[7000] * 10, center_hz=math.nan))
+    kept.hear(center_hz=math.nan)
+    (meta,) = kept.metas
+    (one,) = meta["annotations"]
+    assert one["core:freq_lower_edge"] == pytest.approx(10e3)
+    assert one["core:freq_upper_edge"] == pytest.approx(20e3)
+
+
 def test_without_a_rate_or_a_centre_there_are_no_edges(kept):
     nothing = {"sample_rate_hz": math.nan, "center_hz": math.nan, "epoch_s": math.nan}
     kept.push(*make_blocks(*[7000] * 10, **nothing))

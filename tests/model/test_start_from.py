@@ -76,6 +76,28 @@ def test_layers_are_found_by_name_and_what_the_bundle_lacks_begins_as_it_is(
     assert np.array_equal(bias, learned_bias)
 
 
+def test_of_a_class_that_was_appended_the_others_keep_their_logits(
+    network: keras.Model, written: tuple[Path, BundleInfo]
+) -> None:
+    grown = build_vgg16(len(CLASSES) + 2, "vgg16-slim", 0.125)
+    initial = grown.get_layer("logits").get_weights()[0]
+    bundle = load_bundle(str(written[0]))
+    assert start_from(bundle, grown, (*CLASSES, "DMR", "TETRA")) == ["logits"]
+    (kernel, bias), (learned, learned_bias) = (
+        model.get_layer("logits").get_weights() for model in (grown, network)
+    )
+    n = len(CLASSES)
+    assert np.array_equal(kernel[:, :n], learned)
+    assert kernel[:, n:] == pytest.approx(0.3 * initial[:, n:])
+    assert np.array_equal(bias[:n], learned_bias)
+    assert bias[n:] == pytest.approx(learned_bias.mean())
+    x = np.random.default_rng(1).standard_normal((2, 2, 1024), np.float32)
+    before, after = (np.asarray(m.predict(x, verbose=0)) for m in (network, grown))
+    assert after[:, :n] == pytest.approx(before, abs=1e-4)
+    with pytest.raises(UsageError, match="its classes are not those"):
+        start_from(bundle, grown, ("DMR", *CLASSES, "TETRA"))
+
+
 def test_what_the_network_has_no_more_is_left_out_and_what_saw_it_begins_anew(
     written: tuple[Path, BundleInfo], tmp_path: Path
 ) -> None:

@@ -90,13 +90,20 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Section]) -> None:
             _add(group, dest, field, hint, meta, several=takes_several and dest in _NAMES)
 
 
-def resolve(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
+def resolve(
+    arguments: argparse.Namespace, cls: type[SettingsT], defaults: dict[str, Any] | None = None
+) -> SettingsT:
     """Merge defaults, the file of --config and the flags.
+
+    Args:
+        arguments: Of the command.
+        cls: Its settings.
+        defaults: See `config.load`.
 
     Raises:
         UsageError: As `config.load`.
     """
-    return load(cls, arguments.config, _given(arguments, cls))
+    return load(cls, arguments.config, _given(arguments, cls), defaults)
 
 
 def resolve_flags(arguments: argparse.Namespace, cls: type[SettingsT]) -> SettingsT:
@@ -149,7 +156,7 @@ def _add(
 ) -> None:
     extra = meta.extra or {}
     default = field.default
-    text = f"{meta.description}{_default_text(default)}".replace("%", "%%")
+    text = f"{meta.description}{_default_text(default, extra['tuning'])}".replace("%", "%%")
     options: dict[str, Any] = {"default": None, "help": text}
     if not extra["flags"]:
         nargs = "*" if several or isinstance(default, tuple) else "?"
@@ -177,11 +184,18 @@ def _typed(hint: Any, text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{wanted}, got {text!r}") from None
 
 
-def _default_text(default: Any) -> str:
+def _default_text(default: Any, tuning: Any) -> str:
+    usual, then = _shown(default), _shown(tuning)
+    if then:
+        return f" (default: {usual or 'off'}; {then} on recordings)"
+    return f" (default: {usual})" if usual else ""
+
+
+def _shown(default: Any) -> str:
     if default is None or default in ("", ()) or default is msgspec.NODEFAULT:
         return ""
     if isinstance(default, bool):
-        return " (default: on)" if default else ""
+        return "on" if default else ""
     if isinstance(default, tuple):
         default = " ".join(default)
-    return f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
+    return f"{default:g}" if isinstance(default, float) else f"{default}"

@@ -59,6 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
     # What can be known before hours of work is known before them.
     if settings and not together.rank:
         check_run(settings, run, resume=arguments.resume)
+    if settings:
+        _refuse_conflicts(settings, together)
     if together.address:
         return _together(together, settings, run, resume=arguments.resume)
     assert settings is not None  # only another machine lacks them
@@ -125,17 +127,26 @@ def _work(
     exports: bool,
     cluster: Cluster | None = None,
 ) -> None:
+    from liveclf.cli.tuning import is_of_recordings, read_recordings, tell_changes
     from liveclf.learn.data.material import gather
     from liveclf.learn.export.bundling import write_bundle
     from liveclf.learn.fit.train import train
+    from liveclf.learn.score.change import changes, measure
+    from liveclf.model.bundle import load_bundle, write_info
 
-    material = gather(settings, run, _tell, resume=resume)
+    recorded = read_recordings(settings, _tell) if is_of_recordings(settings) else None
+    material = gather(settings, run, _tell, resume=resume, recorded=recorded)
+    before = measure(load_bundle(settings.network.start), material) if recorded else []
     if cluster and material.data:
         cluster.same("the file of --data", material.fingerprint)
     model = train(settings, run, material, _tell, resume=resume, cluster=cluster)
     if not exports:
         return
     info = write_bundle(model, run / "bundle", settings, material)
+    if recorded:
+        found = changes(before, measure(load_bundle(str(run / "bundle")), material))
+        write_info(run / "bundle", replace(info, tuned=found))
+        tell_changes(found, _tell)
     for accuracy in info.accuracy:
         print(f"{accuracy.precision}: {accuracy.overall:.1%} on {accuracy.data}")
     print(f"{run / 'bundle'}")
@@ -157,13 +168,36 @@ def _tell(sentence: str) -> None:
     say(f"liveclf: {sentence}")
 
 
+def _refuse_conflicts(settings: TrainSettings, together: ClusterSettings) -> None:
+    """Refuse what is of recordings where there are none, and the reverse."""
+    from liveclf.cli.tuning import is_of_recordings  # SciPy, which `--help` does without
+
+    recordings = is_of_recordings(settings)
+    if recordings and together.address:
+        raise UsageError(
+            f"--cluster trains on windows only, and --data {settings.data.file} is recordings."
+        )
+    if settings.network.added and not recordings:
+        raise UsageError(
+            f"--add-class {settings.network.added[0]} is of recordings, and --data "
+            f"{settings.data.file or '(none)'} is none; the classes of an HDF5 are its own."
+        )
+
+
 def _settings(arguments: argparse.Namespace) -> TrainSettings:
     return _settings_of(arguments) if arguments.resume else _resolved(arguments)
 
 
 def _resolved(arguments: argparse.Namespace) -> TrainSettings:
     """Return the settings of a new run, its files found from any folder it is resumed in."""
+    from liveclf.cli.tuning import defaults_of, is_of_recordings
+
     settings = resolve(arguments, TrainSettings)
+    if is_of_recordings(settings):
+        settings = resolve(arguments, TrainSettings, defaults_of(settings))
+        if Path(settings.network.start).exists():  # a resumed run measures it again
+            start = str(Path(settings.network.start).resolve())
+            settings = replace(settings, network=replace(settings.network, start=start))
     data = settings.data
     if not data.file:
         return settings

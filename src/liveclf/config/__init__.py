@@ -44,7 +44,7 @@ from liveclf.config.scan import (
     ScanSourceSettings,
     ScanWorkSettings,
 )
-from liveclf.config.section import LOG_FORMATS, Probability, Section
+from liveclf.config.section import LOG_FORMATS, Probability, Section, tuning_defaults
 from liveclf.config.sources import (
     DIRECT_SAMPLING,
     RadioSettings,
@@ -126,4 +126,5 @@ __all__ = [
     "load",
     "parse_value",
     "to_toml",
+    "tuning_defaults",
 ]

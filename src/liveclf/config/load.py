@@ -22,13 +22,19 @@ _PARSED = (Hertz, Seconds, Count, Auto)
 SettingsT = TypeVar("SettingsT", bound=Section)
 
 
-def load(cls: type[SettingsT], file: Path | None, flags: dict[str, Any]) -> SettingsT:
+def load(
+    cls: type[SettingsT],
+    file: Path | None,
+    flags: dict[str, Any],
+    defaults: dict[str, Any] | None = None,
+) -> SettingsT:
     """Merge defaults, file and flags.
 
     Args:
         cls: The settings class of the command.
         file: TOML file, or None.
         flags: Nested values from the command line, already of the right type.
+        defaults: Nested values in place of the defaults of the class.
 
     Raises:
         UsageError: The file is not there or not TOML, a key is unknown, a value
@@ -43,7 +49,7 @@ def load(cls: type[SettingsT], file: Path | None, flags: dict[str, Any]) -> Sett
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"Configuration {file} is not valid TOML: {error}.") from None
         _convert(values, cls, f" in {file}")  # so that a fault in it is not blamed on a flag
-    merged = _merge(values, flags)
+    merged = _merge(_merge(defaults or {}, values), flags)
     settings = _convert(merged, cls, "")
     if merged.get("streams"):
         return _convert(_apart(merged, flags), cls, "")

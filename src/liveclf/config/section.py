@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,7 @@ def option(
     metavar: str = "",
     alone: str = "",
     known: tuple[str, ...] = (),
+    tuning: Any = None,
     **limits: Any,
 ) -> Meta:
     """Describe a setting: its help, its flags and its limits (ge, gt, le, ...).
@@ -37,13 +38,32 @@ def option(
         metavar: What stands for the value.
         alone: The value of a flag that is given without one; none: it needs one.
         known: The names that it can have, for the reference and for shells; see `one_of`.
+        tuning: The default where a network is tuned on recordings, if it is another then.
         limits: See `msgspec.Meta`.
     """
-    extra = {"flags": flags, "metavar": metavar, "alone": alone, "known": known}
+    extra = {
+        "flags": flags, "metavar": metavar, "alone": alone, "known": known, "tuning": tuning,
+    }  # fmt: skip
     return Meta(description=text, extra=extra, **limits)
 
 
 LOG_FORMATS = ("text", "json")
+
+
+def tuning_defaults(cls: type[Section]) -> dict[str, dict[str, Any]]:
+    """Return the defaults that are others where a network is tuned on recordings, by section."""
+    return {name: found for name, kind in get_type_hints(cls).items() if (found := _tuning(kind))}
+
+
+def _tuning(kind: type[Section]) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    described = {
+        name: meta.extra["tuning"]
+        for name, hint in hints.items()
+        for meta in hint.__metadata__
+        if isinstance(meta, Meta) and meta.extra
+    }
+    return {name: value for name, value in described.items() if value is not None}
 
 
 def one_of(key: str, value: str, known: tuple[str, ...]) -> None:

@@ -23,6 +23,7 @@ class NetworkSettings(Section, frozen=True):
     preset: Annotated[str, option("vgg16, vgg16-slim or vgg16-classic", "--preset", metavar="NAME", known=PRESETS)] = "vgg16-slim"
     width: Annotated[Share | None, option("channels over those of VGG16; none: the preset's own", "--width", metavar="W")] = None
     start: Annotated[str, option("bundle whose weights to begin with; none: random ones", "--from", metavar="NAME|DIR")] = ""
+    added: Annotated[tuple[str, ...], option("a class that the bundle of --from does not have yet, as recordings call it; may be given several times", "--add-class", metavar="NAME")] = ()
     recipe: Annotated[str, option("how it is built and trained: ours, or as-posted, the question's network with its own faults", "--recipe", metavar="NAME", known=RECIPES)] = "ours"
 
     def __post_init__(self) -> None:
@@ -33,17 +34,17 @@ class NetworkSettings(Section, frozen=True):
 class FitSettings(Section, frozen=True):
     """How it is trained."""
 
-    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1)] = 9000
-    batch: Annotated[int, option("windows per step", "--batch", metavar="N", ge=2)] = 128
-    epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1)] = 500
-    learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0)] = 1.5e-3
-    warmup_steps: Annotated[int, option("steps of linear warm-up", "--warmup", metavar="N", ge=0)] = 300
+    steps: Annotated[int, option("optimiser steps in all", "--steps", metavar="N", ge=1, tuning=2000)] = 9000
+    batch: Annotated[int, option("windows per step", "--batch", metavar="N", ge=2, tuning=256)] = 128
+    epoch_steps: Annotated[int, option("steps between checkpoints", "--epoch-steps", metavar="N", ge=1, tuning=250)] = 500
+    learning_rate: Annotated[float, option("peak learning rate", "--lr", metavar="LR", gt=0, tuning=1e-3)] = 1.5e-3
+    warmup_steps: Annotated[int, option("steps of linear warm-up", "--warmup", metavar="N", ge=0, tuning=50)] = 300
     weight_decay: Annotated[float, option("of AdamW", "--weight-decay", metavar="WD", ge=0)] = 1e-3
     clip_norm: Annotated[float, option("largest norm of a step's gradient", "--clip-norm", metavar="C", gt=0)] = 1.0
     label_smoothing: Annotated[float, option("share of the label spread over all classes", "--label-smoothing", metavar="E", ge=0, lt=1)] = 0.02
     seed: Annotated[int, option("seed of data and weights", "--seed", metavar="N", ge=0)] = 1
     average: Annotated[float, option("momentum of the average of the weights, which the bundle gets; 0: none", "--average", metavar="M", ge=0, lt=1)] = 0.999
-    freeze: Annotated[bool, option("train the dense layers alone, on what the convolutions of --from make of --pool windows", "--freeze")] = False
+    freeze: Annotated[bool, option("train the dense layers alone, on what the convolutions of --from make of --pool windows", "--freeze", tuning=True)] = False
     patience: Annotated[int, option("epochs without a better loss on held-out windows before the training ends with the best; 0: never", "--patience", metavar="N", ge=0)] = 0
     mixed: Annotated[str, option("half precision where it does no harm: auto (on a GPU), on or off", "--mixed", metavar="NAME", known=MIXED)] = "auto"
     tensorboard: Annotated[bool, option("logs for TensorBoard in the folder of the run", "--tensorboard")] = False
@@ -60,16 +61,17 @@ class FitSettings(Section, frozen=True):
 class DataSettings(Section, frozen=True):
     """What it is trained on."""
 
-    file: Annotated[str, option("HDF5 of labelled windows to train on; none: generated ones", "--data", metavar="FILE")] = ""
+    file: Annotated[str, option("HDF5 of labelled windows to train on, or annotated SigMF recordings to tune --from on: a folder of them, or one; none: generated windows", "--data", metavar="FILE|DIR")] = ""
     class_file: Annotated[str, option("names of its classes, one a line or a JSON list; none: those in the HDF5", "--classes", metavar="FILE")] = ""
-    test_share: Annotated[float, option("share of the file kept for a test", "--test-share", metavar="S", gt=0, lt=1)] = 0.15
+    test_share: Annotated[float, option("share of the file, or of the emissions in recordings, kept for a test", "--test-share", metavar="S", gt=0, lt=1, tuning=0.25)] = 0.15
     validation_share: Annotated[float, option("share of what the test leaves, to validate on", "--validation-share", metavar="S", gt=0, lt=1)] = 0.15
     snr_min_db: Annotated[float, option("lowest SNR made", "--snr-min", metavar="DB")] = -6.0
     snr_max_db: Annotated[float, option("highest SNR made", "--snr-max", metavar="DB")] = 30.0
-    pool_windows: Annotated[int, option("windows kept in memory", "--pool", metavar="N", ge=1024)] = 131072
+    pool_windows: Annotated[int, option("windows kept in memory", "--pool", metavar="N", ge=1024, tuning=24576)] = 131072
     reuse: Annotated[float, option("how often a window is seen before it is replaced by a new one", "--reuse", metavar="R", ge=1)] = 3.0
     workers: Annotated[int, option("processes that make windows", "--workers", metavar="N", ge=1)] = 1
-    heldout_windows: Annotated[int, option("most windows for validation and calibration, of another seed or of the file's validation share", "--heldout", metavar="N", ge=512)] = 6000
+    heldout_windows: Annotated[int, option("most windows for validation and calibration, of another seed or of the file's validation share", "--heldout", metavar="N", ge=512, tuning=4096)] = 6000
+    recorded_share: Annotated[float, option("share of the windows of a step that come from recordings; the others are generated, so that the old classes are not forgotten", "--recorded-share", metavar="S", gt=0, lt=1)] = 0.2
 
     def __post_init__(self) -> None:
         """Refuse a range of SNR that is upside down, and names of classes for no file."""

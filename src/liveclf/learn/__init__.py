@@ -3,6 +3,7 @@
 # The files of a run folder.
 CONFIG = "config.toml"
 SPLIT = "split.npz"
+RECORDINGS = "recordings.json"
 CHECKPOINT = "checkpoint.keras"
 BEST = "best.keras"
 HISTORY = "history.csv"

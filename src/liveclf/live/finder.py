@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +37,40 @@ _LEAST_PIECE_ROWS = 64
 _FEW_WINDOWS, _MOST_WINDOWS = 4, 16  # of a piece: more say nothing new
 # Samples per hertz of the occupied band. Of a linear modulation that is 2 to 3 samples a symbol.
 _OVERSAMPLING = 3.0
-# A burst that is shorter than a window then gets more, so as to fill it.
-_MOST_OVERSAMPLING = 10.0
+MOST_OVERSAMPLING = 10.0
+"""Of a burst that is shorter than a window, up to this, so as to fill it."""
 _RETUNED = 1.5  # a band that has grown by so much is cut anew
 _PAUSE_RATIO = 0.1  # a window so much weaker than the strongest lies between bursts
 # A band of fewer bins than this is measured again, on so many times its width.
 _COARSE_BINS, _CLOSE_UP, _CLOSE_UP_BINS = 24, 2.0, 128
 _CHUNK_S, _LEAST_CHUNK = 0.025, 4096
+
+
+class Finds(Protocol):
+    """What finds the emissions of one stretch, as a `Detector` does."""
+
+    left_out: Counter[str]
+
+    @property
+    def seen_samples(self) -> int:
+        """Samples of the stretch up to which all signals are known."""
+        ...
+
+    def push(self, iq: Complex) -> list[Found]:
+        """Take samples; return the signals that have ended."""
+        ...
+
+    def lasting(self, least_samples: int) -> list[Found]:
+        """Return the signals that have not ended, and have lasted for so long."""
+        ...
+
+    def flush(self) -> list[Found]:
+        """End the stretch; return what had not ended."""
+        ...
+
+
+# Called with the first block of a stretch.
+BeginDetector = Callable[[Block, Resolution], Finds]
 
 
 @dataclass(slots=True)
@@ -77,16 +105,24 @@ class Finder:
         min_snr_db: Weaker ones are left out; may be set at any time, from any thread.
     """
 
-    def __init__(self, window_samples: int, settings: DetectSettings, stream_id: int = 0) -> None:
+    def __init__(
+        self,
+        window_samples: int,
+        settings: DetectSettings,
+        stream_id: int = 0,
+        begin: BeginDetector | None = None,
+    ) -> None:
         """Set what is looked for.
 
         Args:
             window_samples: Length of a window.
             settings: What counts as an emission.
             stream_id: Number of the stream, for the windows.
+            begin: Gives what finds the emissions of each stretch; None: a `Detector`.
         """
         self._window, self._settings, self._stream_id = window_samples, settings, stream_id
         self.min_snr_db = settings.min_snr_db
+        self._begin = begin or _detector
         self._stretch: _Stretch | None = None
         self._block: Block | None = None  # the newest
         self._choice = EvenChoice()
@@ -110,7 +146,7 @@ class Finder:
             yield from self.flush()
         self._block = block
         if self._stretch is None:
-            self._stretch = _Stretch(block, self._settings)
+            self._stretch = _Stretch(block, self._settings, self._begin)
         found = self._stretch.push(block)
         yield from self._cut_all(found, is_late=is_late, share=share)
 
@@ -194,12 +230,12 @@ class Finder:
 class _Stretch:
     """Samples without a gap, and what is found in them."""
 
-    def __init__(self, block: Block, settings: DetectSettings) -> None:
+    def __init__(self, block: Block, settings: DetectSettings, begin: BeginDetector) -> None:
         rate_hz = block.sample_rate_hz if block.sample_rate_hz > 0 else NOMINAL_RATE_HZ
         self.resolution = resolution = Resolution.at(rate_hz, settings.gap_s)
         hop = resolution.hop_samples
         self.start_sample = block.start_sample
-        self.detector = Detector(resolution, _rounding_noise(block))
+        self.detector = begin(block, resolution)
         self.chunk_samples = max(_LEAST_CHUNK, 2 ** math.ceil(math.log2(rate_hz * _CHUNK_S)))
         self.extractor = Extractor(self.chunk_samples, self._read)
         self.cuts: dict[int, _Cut] = {}
@@ -232,7 +268,7 @@ class _Stretch:
         # Of AM, the carrier alone may have 99 % of the power: one bin leaves room for the rest.
         width = max(high - low, 1 / self.resolution.n_bins)
         filling = window / found.active
-        rate = min(max(_OVERSAMPLING * width, filling), _MOST_OVERSAMPLING * width, 1.0)
+        rate = min(max(_OVERSAMPLING * width, filling), MOST_OVERSAMPLING * width, 1.0)
         cut.tuning = self.extractor.tuning((low + high) / 2, rate)
         filled = found.active * self.extractor.rate(cut.tuning) / window
         cut.note = None
@@ -243,6 +279,8 @@ class _Stretch:
 
     def _band(self, found: Found) -> tuple[float, float]:
         """Return the occupied band, looked at closely where the detector's bins are too wide."""
+        if not found.noise:
+            return found.low, found.high  # told, not measured
         width, middle = found.high - found.low, (found.low + found.high) / 2
         tuning = self.extractor.tuning(middle, min(1.0, _CLOSE_UP * width))
         rate = self.extractor.rate(tuning)
@@ -333,6 +371,10 @@ def _places(y: Complex, window: int) -> NDArray[np.int64]:
         if all(abs(k - other) >= window * 3 // 4 for other in chosen):
             chosen.append(k)
     return np.sort(np.array(chosen, np.int64))
+
+
+def _detector(block: Block, resolution: Resolution) -> Finds:
+    return Detector(resolution, _rounding_noise(block))
 
 
 def _rounding_noise(block: Block) -> float:

@@ -183,9 +183,11 @@ def _words(emission: Emission, first: int) -> dict[str, Any]:
     if first > emission.sample:
         said.append(f"the first {first - emission.sample:,} samples are not kept")
     words: dict[str, Any] = {"label": "unknown", "comment": f"{'; '.join(said)}."}
-    if emission.center_hz is not None and emission.bandwidth_hz is not None:
-        words["freq_lower_edge"] = emission.center_hz - emission.bandwidth_hz / 2
-        words["freq_upper_edge"] = emission.center_hz + emission.bandwidth_hz / 2
+    # From 0 Hz where the radio's centre is not known.
+    middle_hz = emission.offset_hz if emission.center_hz is None else emission.center_hz
+    if middle_hz is not None and emission.bandwidth_hz is not None:
+        words["freq_lower_edge"] = middle_hz - emission.bandwidth_hz / 2
+        words["freq_upper_edge"] = middle_hz + emission.bandwidth_hz / 2
     return words
 
 

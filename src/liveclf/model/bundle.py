@@ -28,6 +28,7 @@ from liveclf.model import WINDOW_SAMPLES as WINDOW_SAMPLES
 FORMAT = 1
 NORMALISATION = "unit-power"
 INFO = "bundle.json"
+OF_RUN = "bundle"  # in the folder of a training run
 KERAS_FILE = "model.keras"
 ONNX_FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx"}
 LAYER_FILES = {"fp32": "layers.fp32.onnx", "int8": "layers.int8.onnx"}
@@ -50,6 +51,26 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     overall: float
     by_snr: dict[str, float] = {}
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What tuning a network on recordings has changed.
+
+    Attributes:
+        data: Which set.
+        counted: Its windows, or its emissions.
+        n: How many.
+        precision: Of the weights measured, fp32 or int8.
+        before: Share labelled right by the bundle that it began with.
+        after: The same by this one.
+    """
+
+    data: str
+    counted: str
+    n: int
+    precision: str
+    before: float
+    after: float
 
 
 class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +99,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
         accuracy: What was measured, and on what.
         noise_bias: What was added to the logit of noise after training, so that noise alone
             seldom gets another label.
+        tuned: What has changed by tuning on recordings; none if it was not.
         int8_loss: Share of held-out windows that fp32 labels right, over that of int8.
         files: SHA-256 by file name.
         sha256: Of all other fields, see `fields_sha256`.
@@ -104,6 +126,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: tuple[Accuracy, ...] = ()
     noise_bias: float = 0.0
     int8_loss: float | None = None
+    tuned: tuple[Change, ...] = ()
     files: dict[str, str] = {}
     sha256: str = ""
 
@@ -145,13 +168,15 @@ def load_bundle(name: str) -> Bundle:
     """Find a bundle and verify it.
 
     Args:
-        name: "auto", a name inside the package, or a folder.
+        name: "auto", a name inside the package, a folder, or that of a training run.
 
     Raises:
         BundleError: It is not there, damaged, or of another kind than this program runs.
     """
     packaged = PACKAGED / (DEFAULT if name == "auto" else name)
     folder = packaged if (packaged / INFO).is_file() else Path(name)
+    if (folder / OF_RUN / INFO).is_file():
+        folder = folder / OF_RUN
     try:
         text = (folder / INFO).read_bytes()
         info = msgspec.json.decode(text, type=BundleInfo)

@@ -33,7 +33,8 @@ class Found:
         low: Lower edge of the occupied band, cycles per sample, -1/2 to 1/2.
         high: Upper edge.
         snr: Power over noise power inside the occupied band, a ratio.
-        noise: Density of the noise there, full scale squared per cycle per sample.
+        noise: Density of the noise there, full scale squared per cycle per sample; 0 where the
+            edges were told, not measured.
         power: Mean while it was there, over the noise, full scale 1.
         has_ended: Whether this is all of it.
     """

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from liveclf.config import DataSettings
 from liveclf.errors import TrainingError
 from liveclf.records import FloatArray
+from liveclf.signals.classes import CLASSES
 from liveclf.signals.generator import CHUNK, Labelled, make_chunk
 from liveclf.signals.workers import Makers
 
@@ -42,14 +43,16 @@ class GeneratedChunks:
     Attributes:
         seed: Which data set.
         snr_db: Lowest and highest SNR.
+        classes: What the labels index, all of which it makes.
     """
 
     seed: int
     snr_db: tuple[float, float]
+    classes: tuple[str, ...] = CLASSES
 
     def __call__(self, index: int) -> Labelled:
         """Make a chunk."""
-        return make_chunk(self.seed, index, self.snr_db)
+        return make_chunk(self.seed, index, self.snr_db, self.classes)
 
 
 class Feed:
@@ -142,13 +145,18 @@ def turned(x: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.stack([i * cos - q * sin, i * sin + q * cos], axis=1)
 
 
-def heldout(data: DataSettings, seed: int) -> Labelled:
+def heldout(data: DataSettings, seed: int, classes: tuple[str, ...] = CLASSES) -> Labelled:
     """Make windows that no training step sees.
+
+    Args:
+        data: How many, and their SNR.
+        seed: Of the training.
+        classes: What is made, and what the labels index.
 
     Returns:
         At least `data.heldout_windows` of them, whole chunks.
     """
-    chunks = GeneratedChunks(seed, (data.snr_min_db, data.snr_max_db))
+    chunks = GeneratedChunks(seed, (data.snr_min_db, data.snr_max_db), classes)
     n_chunks = math.ceil(data.heldout_windows / CHUNK)
     parts = [chunks(HELDOUT_CHUNK + k) for k in range(n_chunks)]
     return Labelled(

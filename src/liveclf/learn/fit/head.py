@@ -47,7 +47,7 @@ def fit_head(
     n_chunks = max(1, settings.data.pool_windows // CHUNK)
     tell(f"--freeze: the convolutions see {n_chunks * CHUNK:,} windows, once")
     seen, y = _features(trunk, material.chunks, n_chunks, settings.data.workers)
-    check = trunk.predict(material.check.x, batch_size=_BATCH, verbose=0)
+    check = _seen(trunk, material.check.x)
     compile_model(head, settings)
     epoch_steps = min(fit.epoch_steps, fit.steps)
     supply = Supply(_batches(seen, y, fit.batch, fit.seed))
@@ -55,7 +55,7 @@ def fit_head(
         iter(supply),
         steps_per_epoch=epoch_steps,
         epochs=fit.steps // epoch_steps,
-        validation_data=(check, material.check.y.astype(np.int32)),
+        validation_data=(tuple(check), material.check.y.astype(np.int32)),
         validation_batch_size=fit.batch,
         shuffle=False,
         verbose=0,
@@ -71,10 +71,16 @@ def _features(
     """Return what the trunk makes of the first n chunks, and their labels."""
     parts, labels = [], []
     for made in in_order(chunks, range(n), workers):
-        parts.append(trunk.predict(made.x.astype(np.float32), batch_size=_BATCH, verbose=0))
+        parts.append(_seen(trunk, made.x.astype(np.float32)))
         labels.append(made.y)
     seen = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return seen, np.concatenate(labels).astype(np.int32)
+
+
+def _seen(trunk: keras.Model, x: FloatArray) -> list[FloatArray]:
+    """Return the outputs of a trunk, of which some presets have one and some several."""
+    seen = trunk.predict(x, batch_size=_BATCH, verbose=0)
+    return seen if isinstance(seen, list) else [seen]
 
 
 def _batches(seen: list[FloatArray], y: NDArray[np.int32], batch: int, seed: int) -> Batches:

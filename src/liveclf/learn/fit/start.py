@@ -23,6 +23,7 @@ def start_from(bundle: Bundle, model: keras.Model, classes: Sequence[str]) -> li
     A layer that the bundle lacks stays as it is; one that the model lacks is left out. A dense
     layer or a convolution that sees more features than it did takes the bundle's weights for
     the first of them: new ones are appended. A dense layer that sees fewer stays as it is.
+    Classes may have been appended: the logits of those before keep their weights.
 
     Args:
         bundle: Where the weights come from.
@@ -35,7 +36,7 @@ def start_from(bundle: Bundle, model: keras.Model, classes: Sequence[str]) -> li
     Raises:
         UsageError: The bundle's network has other classes or another shape.
     """
-    if bundle.info.classes != tuple(classes):
+    if bundle.info.classes != tuple(classes)[: len(bundle.info.classes)]:
         raise UsageError(f"--from {bundle.folder}: its classes are not those of this training.")
     trained = keras.models.load_model(bundle.file(KERAS_FILE), compile=False)
     learned = {layer.name: layer.get_weights() for layer in trained.layers if layer.weights}
@@ -68,12 +69,25 @@ def _fitted(layer: Any, learned: list[FloatArray] | None) -> list[FloatArray] | 
         return None
     # Both kernels end in (..., features in, features out).
     (kernel, *_), (taken, *others) = own, learned
+    if layer.name == "logits" and kernel.shape[0] == taken.shape[0]:
+        return _with_classes(own, learned)
     known = taken.shape[-2]
     if kernel.shape[-1] != taken.shape[-1] or kernel.shape[:-2] != taken.shape[:-2]:
         return None
     if kernel.shape[-2] < known:
         return list(own) if dense else None
     return [np.concatenate([taken, _NEW_ROWS * kernel[..., known:, :]], axis=-2), *others]
+
+
+def _with_classes(own: list[FloatArray], learned: list[FloatArray]) -> list[FloatArray] | None:
+    """Append the initial weights of new classes; their bias is the mean of the others."""
+    (kernel, _), (taken, bias) = own, learned
+    known = taken.shape[-1]
+    if kernel.shape[-1] < known:
+        return None
+    new = np.full(kernel.shape[-1] - known, bias.mean(), bias.dtype)
+    grown = np.concatenate([taken, _NEW_ROWS * kernel[:, known:]], axis=-1)
+    return [grown, np.concatenate([bias, new])]
 
 
 def _shapes(weights: Sequence[FloatArray]) -> list[tuple[int, ...]]:
