@@ -15,6 +15,8 @@ import numpy as np
 from liveclf.model.bundle import DEFAULT, INFO, PACKAGED, fields_sha256
 
 LIMIT_S = 120
+# A script, where what is tested is the whole program with a radio that is a fake.
+FAKE_RADIO = Path(__file__).with_name("fake_radio_program.py")
 # Small batches and one thread: what is tested is not the network.
 LIGHT = ("--batch", "8", "--threads", "1")
 # Windows side by side, each with its record: where these are what is tested.
