@@ -18,10 +18,28 @@ from liveclf.model.engines.onnx_engine import OnnxEngine
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "reference.py"
 # The training takes the least with the network as it was posted, whose graph is small.
-SMALLEST = (
-    "--preset vgg16-classic --width 0.03125 --steps 2 --epoch-steps 1 --batch 16 --pool 1024 "
-    "--workers 1 --heldout 512 --average 0 --noise-share 1"
-).split()
+SMALLEST = [
+    "--preset",
+    "vgg16-classic",
+    "--width",
+    "0.03125",
+    "--steps",
+    "2",
+    "--epoch-steps",
+    "1",
+    "--batch",
+    "16",
+    "--pool",
+    "1024",
+    "--workers",
+    "1",
+    "--heldout",
+    "512",
+    "--average",
+    "0",
+    "--noise-share",
+    "1",
+]
 
 
 def reference(*arguments: object) -> subprocess.CompletedProcess[str]:
