@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import FAKE_RADIO, LIMIT_S, WHOLE_BAND, iq_bytes, read, record, run
+from command_line import FAKE_RADIO, LIMIT_S, WHOLE_BAND, inside, iq_bytes, read, record, run
 
 from liveclf.cli import main
 
@@ -20,15 +20,15 @@ def starts(records: list[dict], stream: int) -> list[int]:
     return [r["sample"] for r in records if r["stream"] == stream]
 
 
-def test_records_of_three_files_are_those_of_each_alone(tmp_path):
+def test_records_of_three_files_are_those_of_each_alone(tmp_path, capfd):
     lengths = {"a_433M_250k.cu8": 5000, "b_100M_1000k.cs16": 60_000, "c_1000k.cu8": 1023}
     paths = [record(tmp_path / name, n, seed=n) for name, n in lengths.items()]
-    done = run("run", paths[0], *WHOLE_BAND, "-o", "jsonl", *paths[1:])
+    done = inside(capfd, "run", paths[0], *WHOLE_BAND, "-o", "jsonl", *paths[1:])
     assert done.returncode == 0, done.stderr
     records = read(done.stdout)
     said = done.stderr.decode()
     for k, path in enumerate(paths):
-        alone = read(run("run", path, *WHOLE_BAND).stdout)
+        alone = read(inside(capfd, "run", path, *WHOLE_BAND).stdout)
         mine = [r for r in records if r["stream"] == k]
         assert {r["source"] for r in mine} <= {path.name}
         others = {"latency_s": 0, "stream": 0}

@@ -26,7 +26,6 @@ from liveclf.learn.data.material import Material
 from liveclf.learn.data.truth import TruthSet
 from liveclf.learn.fit import average as average_module
 from liveclf.learn.fit import checkpoint as checkpoint_module
-from liveclf.learn.fit import optimiser as optimiser_module
 from liveclf.learn.fit import train as train_module
 from liveclf.learn.fit.checkpoint import AtomicCheckpoint, load_checkpoint
 from liveclf.learn.fit.history import read_history
@@ -84,17 +83,6 @@ def _little_network() -> Iterator[None]:
         for module in (train_module, checkpoint_module):
             patch.setattr(module, "build_vgg16", little_network)
         yield
-
-
-@pytest.fixture
-def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train without a graph, which takes longer to compile than a few steps do to make."""
-
-    def compile_model(model: keras.Model, settings: TrainSettings) -> None:
-        optimiser_module.compile_model(model, settings)
-        model.run_eagerly = True
-
-    monkeypatch.setattr(train_module, "compile_model", compile_model)
 
 
 @pytest.fixture(scope="module")
