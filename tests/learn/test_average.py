@@ -12,13 +12,12 @@ from liveclf.learn.fit import average as average_module
 from liveclf.learn.fit.average import estimate_statistics, finish
 from liveclf.learn.fit.optimiser import compile_model
 
-pytestmark = pytest.mark.usefixtures("eagerly")
-
 
 def small(momentum: float = 0.9) -> keras.Model:
     model = little_network(len(CLASSES), "small", 0.03125)
     fit = FitSettings(steps=40, warmup_steps=1, learning_rate=0.02, average=momentum)
     compile_model(model, TrainSettings(fit=fit))
+    model.run_eagerly = True  # to compile a graph takes longer than all the steps here
     return model
 
 
