@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from liveclf.cli import main
 from liveclf.model.bundle import DEFAULT, INFO, PACKAGED, fields_sha256
 
 LIMIT_S = 120
+# A script, where what is tested is the whole program with a radio that is a fake.
+FAKE_RADIO = Path(__file__).with_name("fake_radio_program.py")
 # Small batches and one thread: what is tested is not the network.
 LIGHT = ("--batch", "8", "--threads", "1")
 # Windows side by side, each with its record: where these are what is tested.
@@ -96,6 +100,15 @@ def run(*arguments: Any, data: bytes | None = None) -> subprocess.CompletedProce
         env=ENVIRONMENT,
         check=False,
     )
+
+
+def inside(
+    capfd: pytest.CaptureFixture[str], *arguments: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the program in this process, where none of its own is the point: it takes half as long."""
+    code = main(list(map(str, arguments)))
+    said = capfd.readouterr()
+    return subprocess.CompletedProcess(arguments, code, said.out.encode(), said.err.encode())
 
 
 def read(text: str | bytes) -> list[dict[str, Any]]:

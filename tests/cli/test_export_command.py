@@ -118,7 +118,7 @@ def test_another_runtime_gives_the_logits_of_the_network(
     assert float(match[1]) < 5e-3
     assert os.listdir(tmp_path) == ["my network"]
     x = np.random.default_rng(2).standard_normal((3, 2, 1024), np.float32)
-    wanted = np.asarray(network.predict_on_batch(x))
+    wanted = np.asarray(network(x, training=False))
     assert np.std(wanted) > 0.3
     assert run(out, x) == pytest.approx(wanted, abs=5e-3)
 
@@ -135,7 +135,7 @@ def test_what_differs_from_the_network_is_not_kept(
     """One logit of one window, the last, which is in a batch of its own."""
 
     def predict(x: FloatArray) -> FloatArray:
-        logits = np.array(network.predict_on_batch(x))
+        logits = np.array(network(x, training=False))
         logits[-1, 7] += wrong if len(x) < convert._BATCH else 0
         return logits
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import LIGHT, read, record, run
+from command_line import LIGHT, inside, read, record, run
 
 from liveclf.cli import main
 from liveclf.config import SourceSettings
@@ -63,13 +63,13 @@ def test_each_burst_is_a_record_that_says_where_it_was(recording):
     assert f"windows {n_windows} cut out of them, {n_windows} classified, coverage 100.0%" in said
 
 
-def test_two_streams_give_what_each_gives_alone(recording, tmp_path):
+def test_two_streams_give_what_each_gives_alone(recording, tmp_path, capfd):
     other = band(tmp_path / "other_100M_250k.cu8", seed=2)
-    done = run("run", recording, other, *LIGHT)
+    done = inside(capfd, "run", recording, other, *LIGHT)
     assert done.returncode == 0
     records = read(done.stdout)
     for k, path in enumerate((recording, other)):
-        alone = read(run("run", path, *LIGHT).stdout)
+        alone = read(inside(capfd, "run", path, *LIGHT).stdout)
         mine = [r for r in records if r["stream"] == k]
         assert {r["source"] for r in mine} == {path.name}
         places = [[(r["id"], r["sample"], r["center_hz"]) for r in rs] for rs in (mine, alone)]

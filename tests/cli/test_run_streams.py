@@ -6,48 +6,29 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from command_line import LIMIT_S, WHOLE_BAND, iq_bytes, read, record, run
+from command_line import FAKE_RADIO, LIMIT_S, WHOLE_BAND, inside, iq_bytes, read, record, run
 
 from liveclf.cli import main
 
-SOURCES = Path(__file__).parent.parent / "sources"
-
-# The program as it is installed, but every device is driven by the fake.
-PROGRAM = f"""
-import sys
-sys.path.insert(0, {str(SOURCES)!r})
-from liveclf import sources
-from liveclf.cli import main
-sources.driver_module = lambda device: "fake_driver"
-if __name__ == "__main__":
-    sys.exit(main())
-"""
 LATE = ("--rate", "250k", "--when-slow", "drop-oldest", "--max-late", "60s", "--buffer", "20s")
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> list[str]:
-    script = tmp_path / "program.py"
-    script.write_text(PROGRAM)
-    return [sys.executable, str(script), "run", *LATE]
+PROGRAM = [sys.executable, str(FAKE_RADIO), "run", *LATE]
 
 
 def starts(records: list[dict], stream: int) -> list[int]:
     return [r["sample"] for r in records if r["stream"] == stream]
 
 
-def test_records_of_three_files_are_those_of_each_alone(tmp_path):
+def test_records_of_three_files_are_those_of_each_alone(tmp_path, capfd):
     lengths = {"a_433M_250k.cu8": 5000, "b_100M_1000k.cs16": 60_000, "c_1000k.cu8": 1023}
     paths = [record(tmp_path / name, n, seed=n) for name, n in lengths.items()]
-    done = run("run", paths[0], *WHOLE_BAND, "-o", "jsonl", *paths[1:])
+    done = inside(capfd, "run", paths[0], *WHOLE_BAND, "-o", "jsonl", *paths[1:])
     assert done.returncode == 0, done.stderr
     records = read(done.stdout)
     said = done.stderr.decode()
     for k, path in enumerate(paths):
-        alone = read(run("run", path, *WHOLE_BAND).stdout)
+        alone = read(inside(capfd, "run", path, *WHOLE_BAND).stdout)
         mine = [r for r in records if r["stream"] == k]
         assert {r["source"] for r in mine} <= {path.name}
         others = {"latency_s": 0, "stream": 0}
@@ -95,11 +76,11 @@ def test_what_cannot_be_read_is_one_sentence(
     assert said.count("\n") == 1
 
 
-def test_two_radios_and_a_file_share_an_engine(program, tmp_path):
+def test_two_radios_and_a_file_share_an_engine(tmp_path):
     path = record(tmp_path / "x_1000k.cu8", 50_000)
     flags = ["--device", "fake:0", "--device", "fake:1", "--gain", "3", "-n", "100000", *WHOLE_BAND]
     done = subprocess.run(
-        [*program, str(path), *flags],
+        [*PROGRAM, str(path), *flags],
         capture_output=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -110,14 +91,14 @@ def test_two_radios_and_a_file_share_an_engine(program, tmp_path):
         assert {r["source"] for r in records if r["stream"] == k} == {"fake radio 7"}
 
 
-def test_a_radio_that_goes_for_good_leaves_the_others(program, tmp_path):
+def test_a_radio_that_goes_for_good_leaves_the_others(tmp_path):
     file = tmp_path / "two.toml"
     file.write_text(
         '[radio]\nmax_retries = 0\n[[streams]]\nradio.device = "fake:0"\n'
         'radio.options = ["n=50000", "then=raise"]\n[[streams]]\nradio.device = "fake:1"\n'
     )
     done = subprocess.run(
-        [*program, "--config", str(file), "-n", "200000", *WHOLE_BAND, "-o", "jsonl"],
+        [*PROGRAM, "--config", str(file), "-n", "200000", *WHOLE_BAND, "-o", "jsonl"],
         capture_output=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
@@ -127,8 +108,8 @@ def test_a_radio_that_goes_for_good_leaves_the_others(program, tmp_path):
     assert b"fake radio 7 has ended: The fake radio was unplugged." in done.stderr
 
 
-def test_a_signal_ends_all_streams(program):
-    command = [*program, "--device", "fake:0", "--device", "fake:1", "-o", "jsonl", *WHOLE_BAND]
+def test_a_signal_ends_all_streams():
+    command = [*PROGRAM, "--device", "fake:0", "--device", "fake:1", "-o", "jsonl", *WHOLE_BAND]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         seen: set[int] = set()

@@ -8,7 +8,7 @@ from subprocess import PIPE
 
 import numpy as np
 import pytest
-from command_line import LIMIT_S, WHOLE_BAND, read, record, run, start
+from command_line import LIMIT_S, WHOLE_BAND, inside, read, record, start
 
 from liveclf.cli import main
 from liveclf.config import SourceSettings
@@ -38,30 +38,32 @@ def test_what_is_unknown_is_kept_and_nothing_else(tmp_path, capfd):
     assert f"{len(unknown)} unknown windows kept in" in " ".join(said.split())
 
 
-def test_a_limit_is_kept_and_said(tmp_path):
+def test_a_limit_is_kept_and_said(tmp_path, capfd):
     path = record(tmp_path / "x_1000k.cu8", 200_000)
     folder = tmp_path / "unknown"
     flags = ("--save-unknown", folder, "--save-unknown-max", "20k", *ALL_UNKNOWN)
-    done = run("run", path, *flags, *WHOLE_BAND)
+    done = inside(capfd, "run", path, *flags, *WHOLE_BAND)
     assert done.returncode == 0
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 20_000
     assert b"(--save-unknown-max)" in done.stderr
     assert len(read(done.stdout)) == 195
 
 
-def test_nothing_is_kept_where_everything_is_known(tmp_path):
+def test_nothing_is_kept_where_everything_is_known(tmp_path, capfd):
     path = record(tmp_path / "x_1000k.cu8", 5000)
     folder = tmp_path / "unknown"
-    done = run("run", path, "--save-unknown", folder, "--min-probability", "0", *WHOLE_BAND)
+    done = inside(
+        capfd, "run", path, "--save-unknown", folder, "--min-probability", "0", *WHOLE_BAND
+    )
     assert done.returncode == 0
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_is_said_before_an_output_is_touched(tmp_path):
+def test_a_folder_that_cannot_be_is_said_before_an_output_is_touched(tmp_path, capfd):
     path = record(tmp_path / "x_1000k.cu8", 5000)
     (tmp_path / "labels.jsonl").write_text("precious")
     flags = ("--save-unknown", path, "-o", f"jsonl:{tmp_path / 'labels.jsonl'}")
-    done = run("run", path, *flags, *WHOLE_BAND)
+    done = inside(capfd, "run", path, *flags, *WHOLE_BAND)
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
     assert (tmp_path / "labels.jsonl").read_text() == "precious"

@@ -12,7 +12,7 @@ from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
-from command_line import LIGHT, LIMIT_S, read, record, run, sigmf, start, windows_in
+from command_line import LIGHT, LIMIT_S, inside, read, record, run, sigmf, start, windows_in
 
 from liveclf.cli import main
 
@@ -162,63 +162,63 @@ def small(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_a_line_that_a_crash_cut_short_is_done_again(tmp_path):
+def test_a_line_that_a_crash_cut_short_is_done_again(tmp_path, capfd):
     folder = small(tmp_path / "in", "a.cu8", "b.cu8")
     command = ("scan", folder, "-o", tmp_path / "r", "--workers", 1, *LIGHT)
-    assert run(*command).returncode == 0
+    assert inside(capfd, *command).returncode == 0
     whole = results(tmp_path / "r")
     (tmp_path / "r" / "results.jsonl").write_bytes(whole[:-100])
-    again = run(*command)
+    again = inside(capfd, *command)
     assert again.returncode == 0
     assert b"cut short" in again.stderr
     assert results(tmp_path / "r") == whole
     assert len(logged(tmp_path / "r")) == 3
 
 
-def test_only_what_changed_or_failed_is_done_again(tmp_path):
+def test_only_what_changed_or_failed_is_done_again(tmp_path, capfd):
     folder = small(tmp_path / "in", "a.cu8", "b.cu8")
     (folder / "bad.wav").write_bytes(b"nothing")
     command = ("scan", folder, "-o", tmp_path / "r", "--workers", 1, *LIGHT)
-    first = run(*command)
+    first = inside(capfd, *command)
     assert first.returncode == 1
     assert b"2 recordings done, 1 failed, 0 done before" in first.stderr
     assert "no WAV file" in lines(tmp_path / "r")["bad.wav"]["error"]
     b = lines(tmp_path / "r")["b.cu8"]
     record(folder / "a.cu8", 7000)
-    second = run(*command)
+    second = inside(capfd, *command)
     assert second.returncode == 1
     assert b"1 recordings done, 1 failed, 1 done before" in second.stderr
     assert lines(tmp_path / "r")["a.cu8"]["samples"] == 7000
     assert lines(tmp_path / "r")["b.cu8"] == b
     (folder / "bad.wav").unlink()
-    third = run(*command)
+    third = inside(capfd, *command)
     assert third.returncode == 0
     assert b"0 recordings done, 0 failed, 2 done before" in third.stderr
     assert b"1 others are kept" in third.stderr
 
 
-def test_another_setting_is_refused_by_name_unless_all_is_to_be_done_anew(tmp_path):
+def test_another_setting_is_refused_by_name_unless_all_is_to_be_done_anew(tmp_path, capfd):
     folder = small(tmp_path / "in", "a.cu8")
     command = ("scan", folder, "-o", tmp_path / "r", "--workers", 1, *LIGHT)
-    assert run(*command, "--details", "jsonl").returncode == 0
+    assert inside(capfd, *command, "--details", "jsonl").returncode == 0
     before = results(tmp_path / "r")
-    other = run(*command, "--details", "jsonl", "--hop", 512)
+    other = inside(capfd, *command, "--details", "jsonl", "--hop", 512)
     assert other.returncode == 2
     assert b"window.hop = none, and this scan has 512; give --overwrite" in other.stderr
     assert results(tmp_path / "r") == before
-    anew = run(*command, "--hop", 512, "--overwrite")
+    anew = inside(capfd, *command, "--hop", 512, "--overwrite")
     assert anew.returncode == 0
     assert lines(tmp_path / "r")["a.cu8"]["windows"] == windows_in(5000, 512)
     assert not list((tmp_path / "r" / "details").iterdir())
 
 
-def test_another_model_is_refused_by_name(tmp_path):
+def test_another_model_is_refused_by_name(tmp_path, capfd):
     folder = small(tmp_path / "in", "a.cu8")
     command = ("scan", folder, "-o", tmp_path / "r", "--workers", 1, *LIGHT)
-    assert run(*command).returncode == 0
+    assert inside(capfd, *command).returncode == 0
     ticket = tmp_path / "r" / "scan.json"
     ticket.write_text(json.dumps(json.loads(ticket.read_text()) | {"model_sha256": "another"}))
-    other = run(*command)
+    other = inside(capfd, *command)
     assert other.returncode == 2
     assert b"model_sha256 = another, and this scan has" in other.stderr
 
@@ -281,10 +281,10 @@ def test_names_and_files_of_every_kind_are_read_or_told(tmp_path):
     assert b"7 recordings, 5 of them done before" in again.stderr
 
 
-def test_the_settings_of_a_recording_are_kept(tmp_path):
+def test_the_settings_of_a_recording_are_kept(tmp_path, capfd):
     path = record(tmp_path / "a.cs8", 5000).rename(tmp_path / "a.dat")
-    done = run(
-        "scan", path, "-o", tmp_path / "r", "--workers", 1, "--format", "cs8",
+    done = inside(
+        capfd, "scan", path, "-o", tmp_path / "r", "--workers", 1, "--format", "cs8",
         "--rate", "1M", "--start", "1ms", "--decimate", 2, "--min-probability", 1, *LIGHT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

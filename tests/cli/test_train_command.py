@@ -235,6 +235,7 @@ def test_a_file_that_is_none_is_refused_and_leaves_no_run_behind(
 # ---------------------------------------------------------------- as posted
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_as_posted_trains_the_network_of_the_question_on_a_file(
     run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

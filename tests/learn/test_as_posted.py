@@ -118,6 +118,7 @@ def test_the_checkpoint_would_be_written_if_the_metric_were_there(tmp_path: Path
     assert (tmp_path / CHECKPOINT).exists()
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_limit_of_steps_ends_it(tmp_path: Path) -> None:
     x = np.random.default_rng(1).standard_normal((60, 1024, 2)).astype(np.float32)
     y = np.eye(3, dtype=np.float32)[np.arange(60) % 3]

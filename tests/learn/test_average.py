@@ -17,7 +17,13 @@ def small(momentum: float = 0.9) -> keras.Model:
     model = little_network(len(CLASSES), "small", 0.03125)
     fit = FitSettings(steps=40, warmup_steps=1, learning_rate=0.02, average=momentum)
     compile_model(model, TrainSettings(fit=fit))
+    model.run_eagerly = True  # to compile a graph takes longer than all the steps here
     return model
+
+
+@pytest.fixture(autouse=True)
+def _few_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(average_module, "_BATCHES", 8)
 
 
 def trained(momentum: float = 0.9) -> keras.Model:

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tones import CLASSES, Tones, little_network, tones
+from tones import CLASSES, Failing, Silent, Tones, little_network, tones
 
 from liveclf.config import DataSettings, FitSettings, NetworkSettings, TrainSettings, load
 from liveclf.errors import MissingExtraError, TrainingError, UsageError
@@ -31,7 +31,7 @@ from liveclf.learn.fit.checkpoint import AtomicCheckpoint, load_checkpoint
 from liveclf.learn.fit.history import read_history
 from liveclf.learn.fit.optimiser import SmoothedCrossentropy
 from liveclf.learn.fit.train import check_run, train
-from liveclf.signals.generator import CHUNK, Labelled
+from liveclf.signals.generator import CHUNK
 
 # Two epochs of two steps; the second epoch sees a chunk that the first did not.
 SETTINGS = TrainSettings(
@@ -256,6 +256,7 @@ def test_tensorboard_that_is_not_installed_is_refused_before_anything(
 # ---------------------------------------------------------------- how it ends
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_run_shorter_than_an_epoch_makes_its_steps_and_no_more(
     tmp_path: Path, material: Material
 ) -> None:
@@ -266,6 +267,7 @@ def test_a_run_shorter_than_an_epoch_makes_its_steps_and_no_more(
     assert any("tfevents" in name for name in logs)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_training_that_gets_no_better_ends_early_with_the_best(
     tmp_path: Path, material: Material
 ) -> None:
@@ -287,15 +289,7 @@ def test_training_that_gets_no_better_ends_early_with_the_best(
     assert furthest(again.get_weights(), model.get_weights()) == 0
 
 
-@dataclass(frozen=True)
-class Silent(Tones):
-    """Chunks from which nothing can be learnt."""
-
-    def __call__(self, index: int) -> Labelled:
-        made = super().__call__(index)
-        return Labelled(np.ones_like(made.x), made.y, made.snr_db)
-
-
+@pytest.mark.usefixtures("eagerly")
 def test_a_training_that_cannot_succeed_is_stopped_and_what_there_is_stays(
     tmp_path: Path, material: Material
 ) -> None:
@@ -327,21 +321,12 @@ def test_steps_that_half_precision_left_out_do_not_set_a_resumed_run_back(
     assert train_module._resume(SETTINGS, tmp_path, material) == (model, step)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_asked_only_to_warn_it_goes_on(tmp_path: Path, material: Material) -> None:
     settings, told = changed("fit", on_stuck="warn", average=0.0, steps=2), []
     train(settings, tmp_path / "run", Material(Silent(), material.check, ""), told.append)
     assert any("constant input" in text for text in told)
     assert int(load_checkpoint(tmp_path / "run" / CHECKPOINT).optimizer.iterations) == 2
-
-
-@dataclass(frozen=True)
-class Failing(Tones):
-    """Chunks of a file that is cut off while it is being trained on."""
-
-    def __call__(self, index: int) -> Labelled:
-        if index > 0:
-            raise TrainingError("Data set mine.hdf5 can no longer be read.")
-        return super().__call__(index)
 
 
 def test_an_error_while_windows_are_read_reaches_the_user_as_it_is(

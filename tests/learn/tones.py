@@ -1,16 +1,23 @@
-"""Windows that are made in no time and told apart with ease, for tests of training."""
+"""Windows that are made in no time and told apart with ease, for tests of training.
+
+Processes that make windows import this: what takes seconds to import is left to the functions.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from liveclf.dsp.normalise import unit_power
+from liveclf.errors import TrainingError
 from liveclf.learn.data.material import Material
 from liveclf.learn.data.truth import TruthSet
 from liveclf.signals.generator import CHUNK, Labelled
+
+if TYPE_CHECKING:
+    import keras
 
 CLASSES = ("slow", "middle", "fast")
 
@@ -32,6 +39,25 @@ class Tones:
         return Labelled(x.astype(np.float16), y, np.full(CHUNK, 10.0, np.float32))
 
 
+@dataclass(frozen=True)
+class Silent(Tones):
+    """Chunks from which nothing can be learnt."""
+
+    def __call__(self, index: int) -> Labelled:
+        made = super().__call__(index)
+        return Labelled(np.ones_like(made.x), made.y, made.snr_db)
+
+
+@dataclass(frozen=True)
+class Failing(Tones):
+    """Chunks of a file that is cut off while it is being trained on."""
+
+    def __call__(self, index: int) -> Labelled:
+        if index > 0:
+            raise TrainingError("Data set mine.hdf5 can no longer be read.")
+        return super().__call__(index)
+
+
 def tones(n_check: int = 48) -> Material:
     """Return tones to train on, and some held out."""
     made = Tones()(1_000_000)
@@ -42,6 +68,8 @@ def tones(n_check: int = 48) -> Material:
 
 def little_network(n_classes: int, preset: str, width: float | None = None) -> keras.Model:
     """Build in no time what trains like a VGG16, whose shape too depends on preset and width."""
+    import keras
+
     x = inputs = keras.Input((2, 1024), name="iq")
     x = keras.layers.Permute((2, 1))(x)
     x = keras.layers.Conv1D(round(256 * (width or 1)), 16, strides=8, use_bias=False, name="conv")(

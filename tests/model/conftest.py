@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stderr
@@ -10,6 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes on stde
 import keras
 import numpy as np
 import pytest
+from filelock import FileLock
 from small_network import Small, shake
 
 from liveclf.config import FitSettings, NetworkSettings, TrainSettings
@@ -51,6 +53,16 @@ def network() -> keras.Model:
 def written(
     network: keras.Model, material: Material, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, BundleInfo]:
-    """Return the folder of the bundle, not to be changed, and what was written there."""
-    folder = tmp_path_factory.mktemp("bundles") / "small"
-    return folder, write_bundle(network, folder, SETTINGS, material)
+    """Return the folder of the bundle, not to be changed, and what was written there.
+
+    It is made once, whichever of the processes that run the tests comes first.
+    """
+    together = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        together = together.parent
+    folder, told = together / "bundles" / "small", together / "bundles" / "small.told"
+    with FileLock(together / "bundles.lock"):
+        if not told.exists():
+            told.parent.mkdir()
+            told.write_bytes(pickle.dumps(write_bundle(network, folder, SETTINGS, material)))
+        return folder, pickle.loads(told.read_bytes())

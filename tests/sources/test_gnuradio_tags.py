@@ -92,12 +92,12 @@ values = st.recursive(
     | st.complex_numbers(allow_nan=False)
     | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4).map(tuple),
-    max_leaves=12,
+    max_leaves=6,
 )
 tags = st.builds(Tag, st.integers(0, 2**64 - 1), st.text(max_size=9), values)
 
 
-@given(st.integers(0, 2**64 - 1), st.lists(tags, max_size=5), st.binary(max_size=64))
+@given(st.integers(0, 2**64 - 1), st.lists(tags, max_size=3), st.binary(max_size=64))
 def test_what_is_written_is_read(offset, written, payload):
     found = parse(build(offset, written) + payload)
     assert (found.offset, list(found.tags), bytes(found.payload)) == (offset, written, payload)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fake_radio import PREFIX, SOURCE
+from fake_radio import PREFIX, library_folder
 from faking_soapy import FakeSoapy, Outcome
 from numpy.typing import NDArray
 
@@ -20,16 +18,10 @@ DRIVER = "soapy:driver=rtlsdr"
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no gcc to compile a librtlsdr without a radio (apt: gcc)")
+def library() -> Path:
     if not list(Path("/usr/lib").glob("*/SoapySDR/modules*/librtlsdrSupport.so")):
         pytest.skip("no SoapyRTLSDR (apt: soapysdr-module-rtlsdr)")
-    path = tmp_path_factory.mktemp("librtlsdr") / "librtlsdr.so"
-    line = [compiler, "-std=gnu11", "-O2", "-shared", "-fPIC", str(SOURCE), "-o", str(path)]
-    subprocess.run(line, check=True, timeout=120)
-    return path
+    return library_folder() / "librtlsdr.so"
 
 
 class Dongle:

@@ -200,7 +200,7 @@ def export_onnx(model: keras.Model, path: Path) -> None:
     """
     check_exporter()
     # The exporter wants a model that was called.
-    model.predict_on_batch(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
+    model(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
     # The exporter prints its progress and warns of its own use of NumPy.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore", FutureWarning)
@@ -210,7 +210,7 @@ def export_onnx(model: keras.Model, path: Path) -> None:
 def _check_same(model: keras.Model, onnx_file: Path, x: FloatArray) -> None:
     """Compare the exported network with the model on real input."""
     got = OnnxEngine(onnx_file, "fp32", len(x)).predict(x)
-    differences = np.max(np.abs(got - np.asarray(model.predict_on_batch(x))), axis=1)
+    differences = np.max(np.abs(got - np.asarray(model(x, training=False))), axis=1)
     # Powers of sums in single precision, in another order. A few windows have two lines of a
     # spectrum so equally high that the order decides which is the higher one.
     difference = float(np.quantile(differences, 1 - _TIES))

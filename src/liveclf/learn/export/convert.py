@@ -123,7 +123,7 @@ def _compare(run: Predict, model: Any, x: FloatArray) -> tuple[float, float]:
     """Return the largest difference between the two, and the largest logit."""
     batches = [x[k : k + _BATCH] for k in range(0, len(x), _BATCH)]
     got = np.concatenate([run(batch) for batch in batches])
-    wanted = np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
+    wanted = np.concatenate([np.asarray(model(batch, training=False)) for batch in batches])
     return float(np.max(np.abs(got - wanted))), float(np.max(np.abs(wanted)))
 
 
