@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from liveclf.web.address import Address, listen
 from serving import (
     CENTER_HZ,
     EPOCH_S,
@@ -25,6 +24,7 @@ from serving import (
 from browsing import chromium, opened, slide
 from liveclf.dsp.waterfall import Rows
 from liveclf.emissions import Emissions
+from liveclf.endpoints import Address, listen
 from liveclf.web.controls import Controls
 from liveclf.web.hub import Posted
 from liveclf.web.server import Server

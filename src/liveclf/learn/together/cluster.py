@@ -121,7 +121,7 @@ def card_of(cluster: ClusterSettings, settings: TrainSettings | None, *, resume:
         raise UsageError(f"--cluster conflicts with {which}, which trains on one machine only.")
     card: Message = {"version": __version__, "machines": cluster.machines, "resume": resume}
     if settings and not resume:
-        sections = msgspec.to_builtins(settings)
+        sections = msgspec.json.decode(msgspec.json.encode(settings))  # lists, as they arrive
         card |= {f"{s}.{key}": v for s in sections for key, v in sections[s].items()}
         del card["data.workers"]  # each as many as it has cores for
     return card
