@@ -6,6 +6,11 @@ compiled (the rest of this package), which runs where Keras is not installed.
 
 from __future__ import annotations
 
+from liveclf.model import WINDOW_SAMPLES
+
+# Of a window. Kernels want the number itself: a loop of unknown length takes twice the time.
+SAMPLES = WINDOW_SAMPLES
+
 SMOOTHING_BINS = 64  # of the density that the matched filter is the root of
 # The least of some sixteen independent means of 64 bins lies 1.8 sigma, sigma = 1/8, below
 # the mean that is looked for; half as much again keeps most of the noise under the floor.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from liveclf.model.blind.constants import DOUBT, LATEST, ROUNDS
+from liveclf.model.blind.constants import DOUBT, LATEST, ROUNDS, SAMPLES
 from liveclf.model.blind.kernel import kernel, part
 from liveclf.records import FloatArray
 
@@ -34,48 +34,68 @@ def equalise(z: FloatArray, weight: FloatArray, rate: FloatArray) -> FloatArray:
 @kernel
 def _covariance(z: Any, weight: Any, ridge: Any) -> Any:
     """Return the covariances of the taps (n, TAPS, TAPS) complex64, and the ridge on them."""
-    n, _, samples = z.shape
+    n = len(z)
     out = np.empty((n, TAPS, TAPS), np.complex64)
-    re, im, w = _room(samples), _room(samples), _room(samples)
-    product_re, product_im = np.empty(samples, np.float32), np.empty(samples, np.float32)
+    re, im, w = _room(), _room(), _room()
+    by_re, by_im = np.empty(SAMPLES, np.float32), np.empty(SAMPLES, np.float32)
     for k in range(n):
         _around(z[k, 0], re)
         _around(z[k, 1], im)
         _around(weight[k], w)
         for lag in range(TAPS):
-            # Taps are samples i later: all pairs as far apart weigh the same products.
-            for m in range(samples):
-                a, b = m + _REACH, m + _REACH - lag
-                product_re[m] = re[a] * re[b] + im[a] * im[b]
-                product_im[m] = re[a] * im[b] - im[a] * re[b]
+            # Taps are i samples later: all pairs as far apart weigh the same products.
+            late = _REACH - lag
+            _products(re[_REACH:], im[_REACH:], re[late:], im[late:], by_re, by_im)
             for i in range(TAPS - lag):
-                sum_re = sum_im = np.float32(0)
-                for m in range(samples):
-                    sum_re += w[m + LATEST + i] * product_re[m]
-                    sum_im += w[m + LATEST + i] * product_im[m]
-                out[k, i, i + lag] = complex(sum_re, sum_im)
-                out[k, i + lag, i] = complex(sum_re, -sum_im)
+                total = _weighted(w[LATEST + i :], by_re, by_im)
+                out[k, i, i + lag] = total
+                out[k, i + lag, i] = np.conj(total)
         for i in range(TAPS):
             out[k, i, i] += ridge[k]
     return out
 
 
+@part
+def _products(re: Any, im: Any, late_re: Any, late_im: Any, out_re: Any, out_im: Any) -> None:
+    """Write those of a row, conjugate, and another.
+
+    Rows begin where they are wanted, here and below: indices are no sums.
+    """
+    for m in range(SAMPLES):
+        out_re[m] = re[m] * late_re[m] + im[m] * late_im[m]
+        out_im[m] = re[m] * late_im[m] - im[m] * late_re[m]
+
+
+@part
+def _weighted(weight: Any, re: Any, im: Any) -> Any:
+    sum_re = sum_im = np.float32(0)
+    for m in range(SAMPLES):
+        sum_re += weight[m] * re[m]
+        sum_im += weight[m] * im[m]
+    return complex(sum_re, sum_im)
+
+
 @kernel
 def _rounds(z: Any, weight: Any, ridge: Any, inverse: Any) -> Any:
-    n, _, samples = z.shape
+    n = len(z)
     out = z.copy()
-    re, im = _room(samples), _room(samples)
-    wanted_re, wanted_im = np.empty(samples, np.float32), np.empty(samples, np.float32)
+    re, im = _room(), _room()
+    wanted_re, wanted_im = np.empty(SAMPLES, np.float32), np.empty(SAMPLES, np.float32)
     target, filters = np.empty(TAPS, np.complex64), np.empty(TAPS, np.complex64)
     for k in range(n):
         _around(z[k, 0], re)
         _around(z[k, 1], im)
         for _ in range(ROUNDS):
             _pull(out[k, 0], out[k, 1], weight[k], wanted_re, wanted_im)
-            _correlate(re, im, wanted_re, wanted_im, target)
+            for i in range(TAPS):
+                late = _REACH + LATEST - i
+                target[i] = _correlation(re[late:], im[late:], wanted_re, wanted_im)
             target[LATEST] += ridge[k]
             _apply(inverse[k], target, filters)
-            _filter(re, im, filters, out[k, 0], out[k, 1])
+            out[k] = 0
+            for i in range(TAPS):
+                late = _REACH + LATEST - i
+                _add(filters[i], re[late:], im[late:], out[k, 0], out[k, 1])
             _to_unit_power(out[k], weight[k])
     return out
 
@@ -83,21 +103,19 @@ def _rounds(z: Any, weight: Any, ridge: Any, inverse: Any) -> Any:
 @part
 def _pull(re: Any, im: Any, weight: Any, out_re: Any, out_im: Any) -> None:
     """Write what pulls each sample towards unit power, the more the nearer to a symbol."""
-    for m in range(len(re)):
+    for m in range(SAMPLES):
         pull = weight[m] * (np.float32(2) - re[m] * re[m] - im[m] * im[m])
         out_re[m], out_im[m] = pull * re[m], pull * im[m]
 
 
 @part
-def _correlate(re: Any, im: Any, by_re: Any, by_im: Any, out: Any) -> None:
-    """Write the sums of the taps, conjugate, times what is wanted."""
-    for i in range(TAPS):
-        late = _REACH + LATEST - i
-        sum_re = sum_im = np.float32(0)
-        for m in range(len(by_re)):
-            sum_re += re[m + late] * by_re[m] + im[m + late] * by_im[m]
-            sum_im += re[m + late] * by_im[m] - im[m + late] * by_re[m]
-        out[i] = complex(sum_re, sum_im)
+def _correlation(re: Any, im: Any, by_re: Any, by_im: Any) -> Any:
+    """Return the sum of a tap, conjugate, times what is wanted."""
+    sum_re = sum_im = np.float32(0)
+    for m in range(SAMPLES):
+        sum_re += re[m] * by_re[m] + im[m] * by_im[m]
+        sum_im += re[m] * by_im[m] - im[m] * by_re[m]
+    return complex(sum_re, sum_im)
 
 
 @part
@@ -109,15 +127,12 @@ def _apply(matrix: Any, x: Any, out: Any) -> None:
 
 
 @part
-def _filter(re: Any, im: Any, filters: Any, out_re: Any, out_im: Any) -> None:
-    out_re[:] = 0
-    out_im[:] = 0
-    for i in range(TAPS):
-        late = _REACH + LATEST - i
-        a, b = filters[i].real, filters[i].imag
-        for m in range(len(out_re)):
-            out_re[m] += a * re[m + late] - b * im[m + late]
-            out_im[m] += b * re[m + late] + a * im[m + late]
+def _add(factor: Any, re: Any, im: Any, out_re: Any, out_im: Any) -> None:
+    """Add a tap times its factor."""
+    a, b = factor.real, factor.imag
+    for m in range(SAMPLES):
+        out_re[m] += a * re[m] - b * im[m]
+        out_im[m] += b * re[m] + a * im[m]
 
 
 @kernel
@@ -138,14 +153,13 @@ def _to_unit_power(z: Any, weight: Any) -> None:
 
 
 @kernel
-def _room(samples: int) -> Any:
-    return np.empty(samples + 2 * _REACH, np.float32)
+def _room() -> Any:
+    return np.empty(SAMPLES + 2 * _REACH, np.float32)
 
 
 @kernel
 def _around(x: Any, out: Any) -> None:
     """Write a row with as much of its other end before and after it as taps reach."""
-    samples = len(x)
-    out[:_REACH] = x[samples - _REACH :]
-    out[_REACH : samples + _REACH] = x
-    out[samples + _REACH :] = x[:_REACH]
+    out[:_REACH] = x[SAMPLES - _REACH :]
+    out[_REACH : SAMPLES + _REACH] = x
+    out[SAMPLES + _REACH :] = x[:_REACH]

@@ -6,25 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from liveclf.model.blind.constants import SAMPLES
 from liveclf.model.blind.kernel import kernel
 
 
 @kernel
-def five_bins(spectra: Any, bins: Any, samples: int) -> Any:
+def five_bins(spectra: Any, bins: Any) -> Any:
     """Return spectra (n, samples) complex64 of lines alone.
 
     Args:
         spectra: Shape (n, samples), or (n, samples / 2 + 1) of a real signal.
         bins: Where the lines are, (n,) float32; what is no number is somewhere.
-        samples: Of a window.
     """
     n = spectra.shape[0]
-    out = np.zeros((n, samples), np.complex64)
+    out = np.zeros((n, SAMPLES), np.complex64)
     for k in range(n):
-        line = int(bins[k]) if bins[k] >= 0 and bins[k] < samples else 0
+        line = int(bins[k]) if bins[k] >= 0 and bins[k] < SAMPLES else 0
         for offset in range(-2, 3):
-            i = (line + offset) % samples
-            out[k, i] = spectra[k, i] if i < spectra.shape[1] else np.conj(spectra[k, samples - i])
+            i = (line + offset) % SAMPLES
+            out[k, i] = spectra[k, i] if i < spectra.shape[1] else np.conj(spectra[k, SAMPLES - i])
     return out
 
 

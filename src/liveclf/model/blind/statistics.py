@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import fft
 
-from liveclf.model.blind.constants import ORDERS, OUTERMOST, RINGS
+from liveclf.model.blind.constants import ORDERS, OUTERMOST, RINGS, SAMPLES
 from liveclf.model.blind.kernel import kernel
 from liveclf.model.blind.line import five_bins, phase
 from liveclf.records import FloatArray
@@ -28,7 +28,7 @@ def statistics(z: FloatArray, weight: FloatArray) -> FloatArray:
     """
     spectra = fft.fft(_powers(z, weight), axis=-1, overwrite_x=True)
     heights, carrier = _lines(spectra)
-    lines = five_bins(spectra[:, 0], carrier, z.shape[-1])
+    lines = five_bins(spectra[:, 0], carrier)
     tone = fft.ifft(lines, axis=-1, norm="forward", overwrite_x=True)
     return np.concatenate([heights, _histograms(z, weight, tone)], axis=-1)
 
@@ -36,10 +36,10 @@ def statistics(z: FloatArray, weight: FloatArray) -> FloatArray:
 @kernel
 def _powers(z: Any, weight: Any) -> Any:
     """Return the powers of `ORDERS` of the phasors, weighted, (n, orders, samples) complex64."""
-    n, _, samples = z.shape
-    out = np.empty((n, _DOUBLINGS, samples), np.complex64)
+    n = len(z)
+    out = np.empty((n, _DOUBLINGS, SAMPLES), np.complex64)
     for k in range(n):
-        for m in range(samples):
+        for m in range(SAMPLES):
             re, im = z[k, 0, m], z[k, 1, m]
             power = re * re + im * im
             strong = weight[k, m] * power  # a phase is the surer the farther out
@@ -59,22 +59,22 @@ def _squared(re: Any, im: Any) -> Any:
 @kernel
 def _lines(spectra: Any) -> Any:
     """Return how high each line is (n, orders), and where the first one is, (n,) bins."""
-    n, orders, samples = spectra.shape
+    n, orders = len(spectra), spectra.shape[1]
     heights, carrier = np.empty((n, orders), np.float32), np.empty(n, np.float32)
-    power = np.empty(samples + _SMOOTHED - 1, np.float32)
+    power = np.empty(SAMPLES + _SMOOTHED - 1, np.float32)
     for k in range(n):
         for order in range(orders):
             row = spectra[k, order]
-            for i in range(samples):
+            for i in range(SAMPLES):
                 power[i] = row[i].real * row[i].real + row[i].imag * row[i].imag
-            power[samples:] = power[: _SMOOTHED - 1]
+            power[SAMPLES:] = power[: _SMOOTHED - 1]
             highest = np.float32(0)
-            for i in range(samples):
+            for i in range(SAMPLES):
                 total = power[i] + power[i + 1] + power[i + 2] + power[i + 3]
                 highest = max(highest, total)
             heights[k, order] = np.float32(2) * np.sqrt(highest / np.float32(_SMOOTHED))
             if order == 0:
-                carrier[k] = _tallest(power[:samples])
+                carrier[k] = _tallest(power[:SAMPLES])
     return heights, carrier
 
 
@@ -96,11 +96,11 @@ def _histograms(z: Any, weight: Any, tone: Any) -> Any:
     Weighted by 1, by the cosine of the phase of the fourth power relative to its line, and by
     that of twice this phase. A sample is shared out between the two rings that it is between.
     """
-    n, _, samples = z.shape
+    n = len(z)
     out = np.zeros((n, 3 * RINGS), np.float32)
     scale = np.float32((RINGS - 1) / OUTERMOST)
     for k in range(n):
-        for m in range(samples):
+        for m in range(SAMPLES):
             re, im = z[k, 0, m], z[k, 1, m]
             power = re * re + im * im
             inverse = np.float32(1) / np.sqrt(power + np.float32(1e-9))
