@@ -46,15 +46,16 @@ class OnTerminal:
             known = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUTF8": "1"}
             command = [sys.executable, "-m", "liveclf", *map(str, arguments)]
             os.execvpe(sys.executable, command, ENVIRONMENT | known | other)
+        self._screen = pyte.Screen(size[1], size[0])
         self.resize(size)
         self.before = termios.tcgetattr(self.fd)
-        self._screen = pyte.Screen(size[1], size[0])
         self._stream = pyte.ByteStream(self._screen)
         self._raw = b""
         self.code: int | None = None
 
     def resize(self, size: tuple[int, int]) -> None:
         """Make the terminal so many lines and columns."""
+        self._screen.resize(*size)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
 
     def type(self, keys: str) -> None:

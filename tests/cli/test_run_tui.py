@@ -9,6 +9,7 @@ import socket
 import termios
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from command_line import LIGHT, record
@@ -95,13 +96,24 @@ def test_a_recording_is_shown_with_its_labels_and_stays_until_q(tmp_path):
     assert "GMSK" in {r["label"] for r in records}
 
 
-def test_a_paused_replay_ends_with_q_whatever_size_the_terminal_has_become():
-    with OnTerminal(*LOOPED) as program:
-        program.until("live")
+def fills(n_lines: int, word: str) -> Callable[[str], bool]:
+    """Return whether the title with a word is the first line, and that of keys the last."""
+
+    def seen(screen: str) -> bool:
+        lines = screen.splitlines()
+        assert len(lines) == n_lines
+        return word in lines[0] and lines[-1].startswith(" q")
+
+    return seen
+
+
+def test_the_screen_has_the_size_of_the_terminal_whatever_the_environment_says():
+    with OnTerminal(*LOOPED, COLUMNS="80", LINES="24") as program:
+        program.until(fills(16, "live"))
         program.type(" ")
-        program.until("paused")
+        program.until(fills(16, "paused"))
         program.resize((12, 40))
-        os.kill(program.pid, signal.SIGWINCH)
+        program.until(fills(12, "paused"))
         program.type("q")
         assert program.end() == 0
         assert SUMMARY in program.afterwards

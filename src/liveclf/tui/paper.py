@@ -115,6 +115,7 @@ class Terminal:
         self.paper = Paper(sys.__stdout__.fileno(), sys.__stdout__.encoding or "ascii")
         self._before: Any = termios.tcgetattr(self._keys)
         self.is_in_use = False
+        _forget_size_in_environment(self.paper.fileno())
 
     def driver(self, app: App[Any], **options: Any) -> LinuxDriver:
         """Return what draws there; in place of Textual's class of drivers."""
@@ -139,6 +140,18 @@ class Terminal:
         if self._opened is not None:
             os.close(self._opened)
             self._opened = None
+
+
+def _forget_size_in_environment(fd: int) -> None:
+    """Have the terminal asked for its size, wherever it knows it.
+
+    `COLUMNS` and `LINES` come from whoever started the program, often of another terminal, and
+    do not change with this one; Textual and Rich would believe them first.
+    """
+    with contextlib.suppress(OSError):
+        if all(os.get_terminal_size(fd)):  # a serial line says 0
+            os.environ.pop("COLUMNS", None)
+            os.environ.pop("LINES", None)
 
 
 class _Driver(LinuxDriver):
