@@ -132,6 +132,9 @@ def _weight(tone: Any) -> Any:
         total = np.float32(0)
         for i in range(SAMPLES):
             near = np.float32(0.5) + np.float32(0.5) * phase(tone[k, i]).real
+            # Its eighth power would be a denormal number, on which CPUs are slow.
+            if near < np.float32(1e-3):
+                near = np.float32(0)
             near *= near
             near *= near
             out[k, i] = near * near
