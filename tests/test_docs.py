@@ -56,7 +56,7 @@ def test_every_flag_that_a_document_names_exists(document: str) -> None:
         *("--windows-per-core", "--windows-per-gpu"),
         *("--scenes", "--burst", "--short", "--steady", "--noise", "--dc", "--image", "--spurs"),
         *("--gain-step", "--keep", "--trains", "--only"),
-        *("--emissions", "--snr"),
+        *("--emissions", "--snr", "--pairs", "--passes", "--chromium"),
         "--bind",  # of SoapySDRServer
         *("--rm", "--publish", "--group-add", "--shm-size", "--health-on-failure"),  # of podman
         "--now",  # of systemctl
