@@ -17,6 +17,7 @@ from liveclf.model.blind.constants import (
     DOUBT,
     FEATURES,
     LATEST,
+    LINE_BINS,
     NEIGHBOURHOOD,
     ORDERS,
     OUTERMOST,
@@ -104,7 +105,7 @@ class Constellation(layers.Layer):  # type: ignore[misc]  # keras is untyped
         stacked = ops.reshape(stacked, (-1, len(ORDERS), 2, self._samples))
         re, im = self._fourier.forward(stacked)
         lines = self._fourier.in_order(re * re + im * im)  # (n, orders, samples)
-        heights = 2.0 * ops.sqrt(ops.max(smooth(lines, 4), axis=-1))
+        heights = 2.0 * ops.sqrt(ops.max(smooth(lines, LINE_BINS), axis=-1))
         carrier = _where(lines[:, 0], ops.max(lines[:, 0], -1, keepdims=True))
         tone = self._tone((re[:, :1], im[:, :1]), carrier)
         fourth = powers[0][0] * tone[0] + powers[0][1] * tone[1]  # cosine of the phase to it

@@ -28,6 +28,7 @@ ROUNDS = 3  # of the equaliser; later ones change little
 DOUBT = 25.0  # over the symbols a window: the ridge of the equaliser
 
 ORDERS = (4, 8, 16)  # of the powers whose lines are looked for
+LINE_BINS = 4  # that share a line
 RINGS = 24  # of the histogram of radii
 OUTERMOST = 2.2  # centre of the last ring; the mean power of the symbols is 1
 

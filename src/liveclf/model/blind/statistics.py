@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from scipy import fft
 
-from liveclf.model.blind.constants import ORDERS, OUTERMOST, RINGS, SAMPLES
+from liveclf.model.blind.constants import LINE_BINS, ORDERS, OUTERMOST, RINGS, SAMPLES
 from liveclf.model.blind.kernel import kernel
 from liveclf.model.blind.line import five_bins, phase
 from liveclf.records import FloatArray
 
 _DOUBLINGS = len(ORDERS)  # of the fourth power: each order is twice the one before
-_SMOOTHED = 4  # bins that share a line
 
 
 def statistics(z: FloatArray, weight: FloatArray) -> FloatArray:
@@ -61,18 +60,20 @@ def _lines(spectra: Any) -> Any:
     """Return how high each line is (n, orders), and where the first one is, (n,) bins."""
     n, orders = len(spectra), spectra.shape[1]
     heights, carrier = np.empty((n, orders), np.float32), np.empty(n, np.float32)
-    power = np.empty(SAMPLES + _SMOOTHED - 1, np.float32)
+    power = np.empty(SAMPLES + LINE_BINS - 1, np.float32)
     for k in range(n):
         for order in range(orders):
             row = spectra[k, order]
             for i in range(SAMPLES):
                 power[i] = row[i].real * row[i].real + row[i].imag * row[i].imag
-            power[SAMPLES:] = power[: _SMOOTHED - 1]
+            power[SAMPLES:] = power[: LINE_BINS - 1]
             highest = np.float32(0)
             for i in range(SAMPLES):
-                total = power[i] + power[i + 1] + power[i + 2] + power[i + 3]
+                total = np.float32(0)
+                for neighbour in range(LINE_BINS):
+                    total += power[i + neighbour]
                 highest = max(highest, total)
-            heights[k, order] = np.float32(2) * np.sqrt(highest / np.float32(_SMOOTHED))
+            heights[k, order] = np.float32(2) * np.sqrt(highest / np.float32(LINE_BINS))
             if order == 0:
                 carrier[k] = _tallest(power[:SAMPLES])
     return heights, carrier
