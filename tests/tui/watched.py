@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fake_source import FakeSource
 from liveclf.dsp.formats import FORMATS
 from liveclf.dsp.waterfall import Rows
 from liveclf.emissions import Emission, Emissions
@@ -70,42 +71,6 @@ def row(k: int = 0, signal: slice | None = None, **other: Any) -> bytes:
     return row_message(rows, 0, np.full(N_BINS, NOISE_DBFS, np.float32), 0)
 
 
-@dataclass
-class FakeSource:
-    """A source that notes what it is told."""
-
-    info: StreamInfo = field(
-        default_factory=lambda: StreamInfo("fake.cu8", "cu8", RATE_HZ, CENTER_HZ, None, False)
-    )
-    can_pause: bool = True
-    can_hurry: bool = True
-    can_seek: bool = True
-    can_tune: bool = False
-    is_paused: bool = False
-    speed: float = 1.0
-    position_s: float = 5.0
-    length_s: float = 20.0
-    asked: list[Any] = field(default_factory=list)
-
-    def blocks(self) -> Iterator[Block]:
-        return iter(())
-
-    def close(self) -> None:
-        pass
-
-    def pause(self, wanted: bool) -> None:
-        self.is_paused = wanted
-
-    def set_speed(self, speed: float) -> None:
-        self.speed = speed
-
-    def seek(self, position_s: float) -> None:
-        self.asked.append(position_s)
-
-    def tune(self, center_hz: float) -> None:
-        self.asked.append(center_hz)
-
-
 class Watched:
     """A run that is made up.
 
@@ -116,7 +81,8 @@ class Watched:
     """
 
     def __init__(self, folder: Path | None = None, **source: Any) -> None:
-        self.source = FakeSource(**source)
+        info = StreamInfo("fake.cu8", "cu8", RATE_HZ, CENTER_HZ, None, False)
+        self.source = FakeSource(**{"info": info, "position_s": 5.0, "length_s": 20.0} | source)
         self.hub = Hub(1)
         self.told = Told([history()], self.hub, 10_000_000)
         self.ended = self.failed = self.interrupted = False

@@ -13,7 +13,6 @@ from serving import (
     CENTER_HZ,
     EPOCH_S,
     RATE_HZ,
-    FakeSource,
     emission,
     page,
     radio,
@@ -22,6 +21,7 @@ from serving import (
 )
 
 from browsing import chromium, opened, slide
+from fake_source import FakeSource
 from liveclf.dsp.waterfall import Rows
 from liveclf.emissions import Emissions
 from liveclf.endpoints import Address, listen

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 
 import pytest
 from serving import (
-    FakeSource,
     answer_to,
     connected,
     emission,
@@ -24,6 +23,7 @@ from serving import (
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from fake_source import FakeSource
 from liveclf.emissions import Emissions
 from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import SinkError, UsageError
