@@ -253,3 +253,15 @@ def test_the_packaged_network_has_learnt_its_classes(strong: Labelled) -> None:
     engine = open_engine(load_bundle(DEFAULT), ModelSettings(batch=384))[0]
     answers = engine.predict(strong.x.astype(np.float32)).argmax(axis=1)
     assert np.mean(answers == strong.y) > 0.4  # by chance: 0.03
+
+
+def test_a_program_that_opens_a_network_still_knows_small_numbers(bundle: Bundle) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from liveclf.model.engines.onnx_engine import OnnxEngine\n"
+        "smallest = float(sys.argv[2])\n"
+        "OnnxEngine(Path(sys.argv[1]), 'fp32', 1).close()\n"
+        "sys.exit(0 if smallest * 1.0 > 0 else 1)\n"
+    )  # of its own, because ONNX Runtime sets a thread once, for the first network
+    path = str(bundle.file("model.fp32.onnx"))
+    assert subprocess.run([sys.executable, "-c", code, path, "5e-324"], timeout=60).returncode == 0

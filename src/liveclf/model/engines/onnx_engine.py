@@ -93,8 +93,6 @@ class OnnxEngine:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3  # its warnings are about graph clean-up
-        # Weights of samples between symbols are powers of small numbers; CPUs are slow on these.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self._session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no other base
