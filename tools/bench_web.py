@@ -46,14 +46,14 @@ from liveclf.endpoints import Address, listen
 from liveclf.signals.scene.files import write_scene
 from liveclf.signals.scene.plan import SceneSettings, plan
 from liveclf.signals.scene.receive import Receiver, receive
+from liveclf.view.controls import Controls
+from liveclf.view.display import ROWS_PER_S
+from liveclf.view.hub import Hub, Posted
+from liveclf.view.told import Told
+from liveclf.view.wire import HEADER
 from liveclf.web.access import Access
 from liveclf.web.app import Page
-from liveclf.web.controls import Controls
-from liveclf.web.display import ROWS_PER_S
-from liveclf.web.hub import Hub, Posted
 from liveclf.web.server import Server
-from liveclf.web.told import Told
-from liveclf.web.wire import HEADER
 
 RATE_HZ, SCENE_S, SEED = 2.4e6, 1.0, 7
 SETTLE_S = 1.5  # after clients have come or gone

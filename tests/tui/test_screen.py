@@ -10,7 +10,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from watched import Watched, emission, listed, seen, until
+from watched import Watched, listed, seen, until
+
+from made_up import emission
 
 
 def on_screen(run: Watched, check: Callable[[Any], Coroutine[Any, Any, None]], **size: Any) -> None:

@@ -97,8 +97,8 @@ class Tui:
         Raises:
             SinkError: The folder cannot be made.
         """
-        from liveclf.web.controls import Controls
-        from liveclf.web.recordings import Relabelled
+        from liveclf.view.controls import Controls
+        from liveclf.view.recordings import Relabelled
 
         self._watching, self._hub = watching, watching.hubs[FLAG]
         self._controls = Controls([stream.source for stream in streams])
@@ -115,8 +115,8 @@ class Tui:
         if (now_s := time.monotonic()) < self._next_s:
             return
         self._next_s = now_s + _FIGURES_S
-        from liveclf.web.hub import Posted
-        from liveclf.web.wire import text
+        from liveclf.view.hub import Posted
+        from liveclf.view.wire import text
 
         about_screen = {"not_shown": self._watching.not_drawn + self._hub.dropped}
         message = text("figures", figures=dict(figures()) | {"screen": about_screen})

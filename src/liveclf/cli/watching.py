@@ -49,9 +49,9 @@ class Watching:
             UsageError: A stream has no rate.
         """
         _check(flags[0], seen)
-        from liveclf.web.display import Display, Tap, waiting_blocks
-        from liveclf.web.hub import Hub, Hubs
-        from liveclf.web.told import Told
+        from liveclf.view.display import Display, Tap, waiting_blocks
+        from liveclf.view.hub import Hub, Hubs
+        from liveclf.view.told import Told
 
         self._name = ", ".join(flags)
         self.hubs = {flag: Hub(len(streams)) for flag in flags}

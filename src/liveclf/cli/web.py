@@ -61,10 +61,10 @@ class Web:
                 f"--web needs {error.name or 'starlette'}", 'pip install "liveclf[web]"'
             ) from error
         from liveclf.endpoints import listen, new_token, parse_address
+        from liveclf.view.controls import Controls
+        from liveclf.view.recordings import Relabelled
         from liveclf.web.access import Access
         from liveclf.web.app import Page
-        from liveclf.web.controls import Controls
-        from liveclf.web.recordings import Relabelled
 
         relabelled = settings.relabelled
         folder = Relabelled(Path(relabelled).expanduser()) if relabelled else None
@@ -93,8 +93,8 @@ class Web:
             return
         self._next_s = now_s + _FIGURES_S
         self._tell_changes()
-        from liveclf.web.hub import Posted
-        from liveclf.web.wire import text
+        from liveclf.view.hub import Posted
+        from liveclf.view.wire import text
 
         about_page = {
             "browsers": self._hub.n_clients,

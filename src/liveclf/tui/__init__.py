@@ -1,6 +1,6 @@
 """A screen in the terminal to watch a run.
 
-    Tap, Display, Told (as of the page, see `liveclf.web`) --> Hub --> event loop of the screen
+    Hub of `liveclf.view` --> event loop of the screen
         --> Band (rows), List (emissions), figures --> widgets, five times a second --> Paper
 
 The loop of the run has a thread of its own and copies a block, no more. What the screen has

@@ -32,13 +32,13 @@ from liveclf.tui.listing import Listing
 from liveclf.tui.looks import ACCENT, BACK, BAD, DIM, TEXT, WARN, Colours, Looks
 from liveclf.tui.paper import Terminal
 from liveclf.tui.widgets import BandView, EmissionList, Lines
-from liveclf.web.clips import drawn
-from liveclf.web.controls import Controls
-from liveclf.web.hub import Hub
-from liveclf.web.recordings import Relabelled, checked_label
-from liveclf.web.requests import Control, Pause, Seek, Speed, Tune
-from liveclf.web.told import Entry, Key, Told
-from liveclf.web.wire import read_row
+from liveclf.view.clips import drawn
+from liveclf.view.controls import Controls
+from liveclf.view.hub import Hub
+from liveclf.view.recordings import Relabelled, checked_label
+from liveclf.view.requests import Control, Pause, Seek, Speed, Tune
+from liveclf.view.told import Entry, Key, Told
+from liveclf.view.wire import read_row
 
 _DRAW_S = 0.2
 _SAID_S = 8.0  # that a message is seen
