@@ -14,8 +14,9 @@ from fake_source import FakeSource
 from liveclf.dsp.waterfall import Rows
 from liveclf.emissions import Emission, Emissions
 from liveclf.records import StreamInfo
+from liveclf.tui.behind import Behind
 from liveclf.tui.looks import Looks
-from liveclf.tui.screen import Behind, RunScreen
+from liveclf.tui.screen import RunScreen
 from liveclf.view.controls import Controls
 from liveclf.view.hub import Hub, Posted
 from liveclf.view.recordings import Relabelled

@@ -127,9 +127,10 @@ class Tui:
             BaseException: What the loop raised, once the terminal is as it was before.
         """
         from liveclf.tui import screen
+        from liveclf.tui.behind import Behind
 
         beside = _Beside(loop)
-        behind = screen.Behind(
+        behind = Behind(
             hub=self._hub,
             told=self._watching.told,
             controls=self._controls,
