@@ -38,14 +38,13 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+from watched_scene import write_watched_scene
 from websockets.asyncio import client as asyncio_client
 from websockets.sync import client as sync_client
 from websockets.typing import Origin
 
 from liveclf.endpoints import Address, listen
-from liveclf.signals.scene.files import write_scene
-from liveclf.signals.scene.plan import SceneSettings, plan
-from liveclf.signals.scene.receive import Receiver, receive
+from liveclf.signals.scene.plan import SceneSettings
 from liveclf.view.controls import Controls
 from liveclf.view.display import ROWS_PER_S
 from liveclf.view.hub import Hub, Posted
@@ -307,8 +306,7 @@ def main() -> None:
     print(f"{wanted.browsers} clients that read; {pairs}; medians")
     print(f"{'':<34} {'':<11} {'none':>9} {'with':>9} {'':<9} {'ratio':>6}")
     with tempfile.TemporaryDirectory() as folder:
-        receiver = Receiver(rate_hz=RATE_HZ, format="cu8")
-        path = write_scene(receive(plan(settings), SCENE_S, receiver, SEED), Path(folder) / "band")
+        path = write_watched_scene(settings, Path(folder))
         measure(path, wanted)
 
 
