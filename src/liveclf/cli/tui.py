@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.messages import say
-from liveclf.cli.watching import relabelled_of
+from liveclf.cli.watching import FiguresPosting, relabelled_of
 from liveclf.errors import MissingExtraError, UsageError
 from liveclf.sinks import AUTO, SINKS, parse_outputs
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from liveclf.sinks import SinkReport
 
 FLAG = "--tui"
-_FIGURES_S = 0.5
 _POLL_S = 0.1  # so that a signal is heeded
 _GIVE_UP_S = 3.0
 _NO_SCREEN = ("dumb", "unknown")  # values of TERM
@@ -89,7 +87,7 @@ class Tui:
         self._controls = Controls([stream.source for stream in setup.streams])
         self._relabelled = relabelled_of(setup)
         self._setup = setup
-        self._next_s = 0.0
+        self._posting = FiguresPosting(self._hub, "screen")
 
     def on_block(self, figures: Callable[[], Mapping[str, Any]]) -> None:
         """Post the figures, now and then; called by the loop.
@@ -97,15 +95,9 @@ class Tui:
         Args:
             figures: Makes them.
         """
-        if (now_s := time.monotonic()) < self._next_s:
-            return
-        self._next_s = now_s + _FIGURES_S
-        from liveclf.view.hub import Posted
-        from liveclf.view.wire import text
-
-        about_screen = {"not_shown": self._watching.not_drawn + self._hub.dropped}
-        message = text("figures", figures=dict(figures()) | {"screen": about_screen})
-        self._hub.post(Posted(message, key="figures"))
+        self._posting.post(
+            figures, lambda: {"not_shown": self._watching.not_drawn + self._hub.dropped}
+        )
 
     def show(
         self,

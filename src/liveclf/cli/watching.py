@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.setup import Setup
 from liveclf.config import RunSettings
@@ -16,9 +17,11 @@ from liveclf.records import StreamInfo
 if TYPE_CHECKING:
     from liveclf.sinks import SinkReport
     from liveclf.sinks.worker import Worker
+    from liveclf.view.hub import Hub
     from liveclf.view.recordings import Relabelled
 
 _QUEUE_BATCHES = 64
+_FIGURES_S = 0.5
 _LONGEST_S = 60.0  # of the band that is kept
 _WIDEST_BYTES = 16  # of a sample in a format that has no name
 
@@ -85,6 +88,38 @@ class Watching:
     def others(self, reports: Sequence[SinkReport]) -> list[SinkReport]:
         """Return the reports of all other outputs."""
         return [report for report in reports if report.name != self._name]
+
+
+class FiguresPosting:
+    """Posts the figures of a run to those who watch, twice a second."""
+
+    def __init__(self, hub: Hub, watcher: str) -> None:
+        """Post nothing yet.
+
+        Args:
+            hub: Where to.
+            watcher: Under which name its own figures stand beside the others.
+        """
+        self._hub, self._watcher, self._next_s = hub, watcher, 0.0
+
+    def post(
+        self, figures: Callable[[], Mapping[str, Any]], about: Callable[[], Mapping[str, int]]
+    ) -> bool:
+        """Post, if it is time, and return whether it was.
+
+        Args:
+            figures: Makes those of the run.
+            about: Makes those of the watcher.
+        """
+        if (now_s := time.monotonic()) < self._next_s:
+            return False
+        self._next_s = now_s + _FIGURES_S
+        from liveclf.view.hub import Posted
+        from liveclf.view.wire import text
+
+        message = text("figures", figures=dict(figures()) | {self._watcher: dict(about())})
+        self._hub.post(Posted(message, key="figures"))
+        return True
 
 
 def relabelled_of(setup: Setup) -> Relabelled | None:

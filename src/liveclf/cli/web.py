@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from liveclf import __version__
-from liveclf.cli.watching import relabelled_of
+from liveclf.cli.watching import FiguresPosting, relabelled_of
 from liveclf.errors import MissingExtraError
 from liveclf.live.thresholds import Thresholds
 from liveclf.notes import Note
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from liveclf.sinks import SinkReport
 
 FLAG = "--web"
-_FIGURES_S = 0.5
 
 
 class Web:
@@ -65,7 +64,7 @@ class Web:
             access=Access(token, f"liveclf-{address.port}"),
         )
         self._server = Server(self._page, listener)
-        self._next_s, self._tell = 0.0, tell
+        self._posting, self._tell = FiguresPosting(self._hub, "page"), tell
 
     def on_block(self, figures: Callable[[], Mapping[str, Any]]) -> None:
         """Post the figures, now and then; called by the loop.
@@ -73,14 +72,12 @@ class Web:
         Args:
             figures: Makes them.
         """
-        if (now_s := time.monotonic()) < self._next_s:
-            return
-        self._next_s = now_s + _FIGURES_S
-        self._tell_changes()
-        from liveclf.view.hub import Posted
-        from liveclf.view.wire import text
+        if self._posting.post(figures, self._about_page):
+            self._tell_changes()
+            self._page.post_state()
 
-        about_page = {
+    def _about_page(self) -> dict[str, int]:
+        return {
             "browsers": self._hub.n_clients,
             "cut_off": self._hub.cut_off,
             "not_shown_blocks": self._watching.not_drawn,
@@ -88,9 +85,6 @@ class Web:
             "not_cut": self._watching.told.not_cut,
             "changes": self._page.controls.changes.total(),
         }
-        message = text("figures", figures=dict(figures()) | {"page": about_page})
-        self._hub.post(Posted(message, key="figures"))
-        self._page.post_state()
 
     def stay(self, is_asked_to_end: Callable[[], bool]) -> None:
         """Serve on, after the end of the run, until asked to end."""
