@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.beside import Beside, Tell, open_beside
+from liveclf.cli.monitor import metrics_address
 from liveclf.cli.setup import Setup
 from liveclf.cli.streams import (
     all_of,
@@ -21,6 +22,7 @@ from liveclf.config import PictureSettings, RunSettings, StreamSettings
 from liveclf.dsp.framer import Framer
 from liveclf.dsp.normalise import NativeWindows, Normaliser, normalised
 from liveclf.emissions import Emissions
+from liveclf.endpoints import parse_address
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
 from liveclf.live.pipeline import Cutter, Stream
@@ -102,6 +104,7 @@ def assemble(settings: RunSettings, look: PictureSettings, tell: Tell) -> Run:
 
     outputs = _beside_the_screen(settings)  # wrong use is said before anything is opened
     parse_outputs(outputs)
+    _check_addresses(settings)
     wanted = wanted_streams(settings)
     sources = open_sources(wanted, tell)
     bundle = load_bundle(settings.model.bundle)
@@ -165,6 +168,14 @@ def _laid_out(
         )
         for source, settings, cutter in zip(sources, wanted, cutters, strict=True)
     ]  # fmt: skip
+
+
+def _check_addresses(settings: RunSettings) -> None:
+    """Refuse what is no address of a page or of metrics."""
+    if settings.web.at:
+        parse_address(settings.web.at)
+    if settings.metrics.at:
+        metrics_address(settings.metrics.at)
 
 
 def _cutter(settings: RunSettings, info: BundleInfo, engine: Engine, number: int) -> Cutter:

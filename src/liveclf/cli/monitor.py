@@ -11,6 +11,7 @@ import msgspec
 
 from liveclf import __version__
 from liveclf.config import DEFAULT_METRICS
+from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import MissingExtraError
 from liveclf.protocols import Returning
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 _NAME = "--metrics"
 _EACH_S = 0.5
 _JSON = "application/json"
+
+
+def metrics_address(text: str) -> Address:
+    """Read where metrics are served.
+
+    Raises:
+        UsageError: It is no address.
+    """
+    return parse_address(text, _NAME, DEFAULT_METRICS.rpartition(":")[2])
 
 
 @dataclass
@@ -54,13 +64,11 @@ class Monitor:
                 f"{_NAME} needs {error.name or 'prometheus_client'}",
                 'pip install "liveclf[metrics]"',
             ) from error
-        from liveclf.endpoints import listen, parse_address
         from liveclf.monitor.health import Health
         from liveclf.monitor.server import Server
 
         settings = setup.settings.metrics
-        asked = parse_address(settings.at, _NAME, DEFAULT_METRICS.rpartition(":")[2])
-        listener, address = listen(asked, _NAME)
+        listener, address = listen(metrics_address(settings.at), _NAME)
         self.url, self.is_open = f"{address.url}metrics", not address.is_loopback
         self._setup = setup
         self._heard = [_Heard() for _ in setup.streams]
