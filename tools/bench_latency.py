@@ -8,6 +8,10 @@ the outputs: one begins when the window's last sample arrived in this program, a
 does; the other when the radio took that sample, so the transfer that it waited in counts too.
 The second is reckoned from the time of the first transfer: late by as much, it is short by
 as much.
+
+Before that one full batch is run again and again: how evenly the machine itself works. Where
+a batch takes several times as long now and then, whatever the program does, no label of
+those moments can be early.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from liveclf.live.shedding import Stride, policy_of
 from liveclf.live.stats import Stats
 from liveclf.model.bundle import load_bundle
 from liveclf.model.engines import open_engine
+from liveclf.protocols import Engine
 from liveclf.records import Detections
 from liveclf.sources import open_source
 
@@ -79,10 +84,27 @@ def main() -> None:
         measure(float(asked.rate), asked.seconds, model)
 
 
+def evenness(engine: Engine, seconds: float = 5.0) -> str:
+    """Say how long one and the same batch takes, over and over."""
+    x = np.random.default_rng(1).standard_normal((engine.batch_size, 2, 1024), np.float32)
+    engine.predict(x)
+    took_s: list[float] = []
+    while sum(took_s) < seconds:
+        began_s = time.perf_counter()
+        engine.predict(x)
+        took_s.append(time.perf_counter() - began_s)
+    p50, p99, most = (1e3 * np.percentile(took_s, p) for p in (50, 99, 100))
+    return (
+        f"the machine: the same {len(x)} windows again and again, nothing else, take {p50:.1f} ms"
+        f" (median), {p99:.1f} ms (p99), {most:.1f} ms at most"
+    )
+
+
 def measure(rate_hz: float, seconds: float, model: ModelSettings) -> None:
     """Listen for some seconds and print."""
     bundle = load_bundle(model.bundle)
     engine, precision = open_engine(bundle, model)
+    print(evenness(engine))
     source = open_source(
         SourceSettings(
             rate_hz=Hertz(rate_hz), center_hz=(Hertz(100e6),), duration_s=Seconds(seconds)

@@ -38,22 +38,21 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+from watched_scene import write_watched_scene
 from websockets.asyncio import client as asyncio_client
 from websockets.sync import client as sync_client
 from websockets.typing import Origin
 
 from liveclf.endpoints import Address, listen
-from liveclf.signals.scene.files import write_scene
-from liveclf.signals.scene.plan import SceneSettings, plan
-from liveclf.signals.scene.receive import Receiver, receive
+from liveclf.signals.scene.plan import SceneSettings
+from liveclf.view.controls import Controls
+from liveclf.view.display import ROWS_PER_S
+from liveclf.view.hub import Hub, Posted
+from liveclf.view.told import Told
+from liveclf.view.wire import HEADER
 from liveclf.web.access import Access
 from liveclf.web.app import Page
-from liveclf.web.controls import Controls
-from liveclf.web.display import ROWS_PER_S
-from liveclf.web.hub import Hub, Posted
 from liveclf.web.server import Server
-from liveclf.web.told import Told
-from liveclf.web.wire import HEADER
 
 RATE_HZ, SCENE_S, SEED = 2.4e6, 1.0, 7
 SETTLE_S = 1.5  # after clients have come or gone
@@ -307,8 +306,7 @@ def main() -> None:
     print(f"{wanted.browsers} clients that read; {pairs}; medians")
     print(f"{'':<34} {'':<11} {'none':>9} {'with':>9} {'':<9} {'ratio':>6}")
     with tempfile.TemporaryDirectory() as folder:
-        receiver = Receiver(rate_hz=RATE_HZ, format="cu8")
-        path = write_scene(receive(plan(settings), SCENE_S, receiver, SEED), Path(folder) / "band")
+        path = write_watched_scene(settings, Path(folder))
         measure(path, wanted)
 
 

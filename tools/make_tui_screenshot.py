@@ -20,9 +20,9 @@ import tempfile
 import termios
 from pathlib import Path
 
-from liveclf.signals.scene.files import write_scene
-from liveclf.signals.scene.plan import SceneSettings, plan
-from liveclf.signals.scene.receive import Receiver, receive
+from watched_scene import write_watched_scene
+
+from liveclf.signals.scene.plan import SceneSettings
 
 TARGET = Path(__file__).parent.parent / "docs" / "tui.svg"
 SCENE_S, RATE_HZ = 6.0, 250e3
@@ -40,8 +40,7 @@ def main() -> None:
         burst_s=(0.3, 1.0),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        receiver = Receiver(rate_hz=RATE_HZ, format="cu8")
-        path = write_scene(receive(plan(settings), SCENE_S, receiver, seed), Path(folder) / "band")
+        path = write_watched_scene(settings, Path(folder))
         watch(path, Path(folder))
         svg = (Path(folder) / "tui.svg").read_text(encoding="utf-8")
     TARGET.write_text(smaller(svg), encoding="utf-8")

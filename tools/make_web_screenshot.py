@@ -16,10 +16,9 @@ from pathlib import Path
 from shutil import which
 
 from playwright.sync_api import sync_playwright
+from watched_scene import write_watched_scene
 
-from liveclf.signals.scene.files import write_scene
-from liveclf.signals.scene.plan import SceneSettings, plan
-from liveclf.signals.scene.receive import Receiver, receive
+from liveclf.signals.scene.plan import SceneSettings
 
 TARGET = Path(__file__).parent.parent / "docs" / "web.jpg"
 SCENE_S, RATE_HZ = 8.0, 1e6
@@ -38,8 +37,7 @@ def main() -> None:
         burst_s=(0.1, 0.8),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        receiver = Receiver(rate_hz=RATE_HZ, format="cu8")
-        path = write_scene(receive(plan(settings), SCENE_S, receiver, seed), Path(folder) / "band")
+        path = write_watched_scene(settings, Path(folder))
         command = [
             sys.executable, "-m", "liveclf", "run", str(path), "--loop", "--realtime",
             "--web=0", "--when-slow", "block", "--relabelled", f"{folder}/relabelled", "-o", "null",

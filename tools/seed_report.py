@@ -68,9 +68,9 @@ def table_of(title: str, results: Sequence[Result], marks: Sequence[int]) -> Tab
 
 
 PANELS = (
-    ("as posted, and our recipe", ("a", "b")),
-    ("the posted network, one thing changed", ("changed",)),
-    ("our recipe, one thing taken away", ("taken",)),
+    {"a": "as posted", "b": "our recipe"},
+    {"changed": "the posted network, one thing changed"},
+    {"taken": "our recipe, one thing taken away"},
 )
 
 
@@ -81,10 +81,12 @@ def draw(results: dict[str, list[Result]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
+    panels = [{part: title for part, title in p.items() if results.get(part)} for p in PANELS]
     shown = [
-        (title, [r for part in parts for r in results.get(part, [])]) for title, parts in PANELS
+        (", and ".join(panel.values()), [run for part in panel for run in results[part]])
+        for panel in panels
+        if panel
     ]
-    shown = [(title, runs) for title, runs in shown if runs]
     size = (5 * max(1, len(shown)), 4.6)
     figure, grid = plt.subplots(1, max(1, len(shown)), figsize=size, sharey=True, squeeze=False)
     axes = grid[0]

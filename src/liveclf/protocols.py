@@ -164,25 +164,30 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class DeviceEngine(Engine, Protocol):
-    """An engine on a device of its own, which works while the host prepares the next batch."""
-
-    def accept(self, fmt: SampleFormat) -> bool:
-        """Return whether windows of this format are taken as they are, (n, window, 2).
-
-        They are then read with the offset of `fmt` and normalised on the device.
-        """
-        ...
+class BackgroundEngine(Engine, Protocol):
+    """An engine that works while its caller prepares the next batch."""
 
     def submit(self, x: NDArray[Any]) -> Callable[[], FloatArray]:
         """Begin to run the network.
 
         Args:
-            x: As `predict` takes them, or native ones of an accepted format. Not to be
-                changed until the logits are there.
+            x: As `predict` takes them; for a `DeviceEngine` also native ones of an accepted
+                format. Not to be changed until the logits are there.
 
         Returns:
             What waits for the logits.
+        """
+        ...
+
+
+@runtime_checkable
+class DeviceEngine(BackgroundEngine, Protocol):
+    """An engine on a device of its own, to which fewer bytes go if it normalises."""
+
+    def accept(self, fmt: SampleFormat) -> bool:
+        """Return whether windows of this format are taken as they are, (n, window, 2).
+
+        They are then read with the offset of `fmt` and normalised on the device.
         """
         ...
 

@@ -22,8 +22,8 @@ from liveclf.signals.scene.files import write_scene
 from liveclf.signals.scene.plan import SceneSettings, plan
 from liveclf.signals.scene.receive import Receiver, receive
 from liveclf.sources import open_source
-from liveclf.web.clips import block_of as block_of_clip
-from liveclf.web.clips import cut_clip
+from liveclf.view.clips import block_of as block_of_clip
+from liveclf.view.clips import cut_clip
 
 WINDOW = 1024
 RATE_HZ, CENTER_HZ = 1e6, 433e6

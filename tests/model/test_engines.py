@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +255,29 @@ def test_the_packaged_network_has_learnt_its_classes(strong: Labelled) -> None:
     engine = open_engine(load_bundle(DEFAULT), ModelSettings(batch=384))[0]
     answers = engine.predict(strong.x.astype(np.float32)).argmax(axis=1)
     assert np.mean(answers == strong.y) > 0.4  # by chance: 0.03
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches_in_flight_share_the_threads(bundle: Bundle, x: FloatArray, threads: int) -> None:
+    at_work, most, lock = [], [], threading.Lock()
+
+    def note(_: FloatArray) -> tuple[FloatArray, ...]:
+        with lock:
+            at_work.append(1)
+            most.append(len(at_work))
+        time.sleep(0.01)  # so that all meet who may
+        with lock:
+            at_work.pop()
+        return ()
+
+    engine = OnnxEngine(bundle.file("model.fp32.onnx"), "fp32", BATCH, 4, note)
+    engine.use(threads, BATCH)
+    waits = [engine.submit(x[k:]) for k in range(4)]
+    logits = [wait() for wait in waits]
+    assert max(most) == threads
+    for k in range(4):
+        np.testing.assert_allclose(logits[k], engine.predict(x[k:]), atol=1e-5)
+    engine.close()
 
 
 def test_a_program_that_opens_a_network_still_knows_small_numbers(bundle: Bundle) -> None:

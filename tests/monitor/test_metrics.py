@@ -151,7 +151,7 @@ def test_latencies_are_a_histogram():
 
 def test_whoever_asks_often_gets_the_same_until_there_is_something_new(monkeypatch):
     now_s, ready = [100.0], [True]
-    monkeypatch.setattr("liveclf.monitor.metrics.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("time.monotonic", lambda: now_s[0])
     metrics = Metrics(lambda: ready[0], lambda: 0)
     metrics.take(snapshot(stream(stats(samples=1))))
     first = metrics.scrape("")[0]

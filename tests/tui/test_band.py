@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.style import Style
-from watched import CENTER_HZ, N_BINS, NOISE_DBFS, RATE_HZ, emission, row
+from watched import N_BINS, NOISE_DBFS, row
 
 from liveclf.tui.band import Band, tick_step_hz, ticks
 from liveclf.tui.canvas import draw_axis, draw_spectrum, draw_waterfall
 from liveclf.tui.listing import Item
 from liveclf.tui.looks import Looks, fitted
 from liveclf.tui.plane import plane
-from liveclf.web.wire import read_row
+from liveclf.view.wire import read_row
+from made_up import CENTER_HZ, RATE_HZ, emission
 
 MANY, SIXTEEN, NONE, ASCII = Looks(), Looks("16"), Looks("none"), Looks("many", ascii_only=True)
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from watched import Watched, emission, listed, seen, until
+from watched import Watched, listed, seen, until
+
+from made_up import emission
 
 
 def on_screen(run: Watched, check: Callable[[Any], Coroutine[Any, Any, None]], **size: Any) -> None:
@@ -391,7 +393,7 @@ def test_of_very_many_emissions_the_newest_are_kept():
             run.tell(*(emission(id=100 * k + j, sample=100 * k + j) for j in range(100)))
             await pilot.pause()
         await pilot.pause(0.3)
-        assert len(pilot.app._listing) == 1000
-        assert pilot.app._listing.rows()[0].key == (0, 1099)
+        assert len(pilot.app.following.listing) == 1000
+        assert pilot.app.following.listing.rows()[0].key == (0, 1099)
 
     on_screen(run, check)

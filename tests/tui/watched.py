@@ -5,60 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fake_source import FakeSource
-from liveclf.dsp.formats import FORMATS
 from liveclf.dsp.waterfall import Rows
 from liveclf.emissions import Emission, Emissions
-from liveclf.live.history import History
-from liveclf.records import Block, StreamInfo
+from liveclf.records import StreamInfo
+from liveclf.tui.behind import Behind
 from liveclf.tui.looks import Looks
-from liveclf.tui.screen import Behind, RunScreen
-from liveclf.web.controls import Controls
-from liveclf.web.hub import Hub, Posted
-from liveclf.web.recordings import Relabelled
-from liveclf.web.told import Told
-from liveclf.web.wire import row_message, text
+from liveclf.tui.screen import RunScreen
+from liveclf.view.controls import Controls
+from liveclf.view.hub import Hub, Posted
+from liveclf.view.recordings import Relabelled
+from liveclf.view.told import Told
+from liveclf.view.wire import row_message, text
+from made_up import CENTER_HZ, EPOCH_S, RATE_HZ, history
 
-RATE_HZ, CENTER_HZ, EPOCH_S = 1e6, 433.92e6, 1_700_000_000.0
 NOISE_DBFS, N_BINS = -60.0, 1024
 MANY = Looks()
-
-EMISSION = Emission(
-    id=7, state="closed", time="2023-11-14T22:13:20.020000Z", elapsed_s=0.02, sample=20_000,
-    n_samples=30_000, duration_s=0.03, center_hz=434.02e6, offset_hz=100e3, bandwidth_hz=40e3,
-    snr_db=20.5, power_dbfs=-10.0, label="OOK", family="ASK", probability=0.9,
-    family_probability=0.92, top=[("OOK", 0.9), ("CW", 0.05)], symbol_rate_hz=None, n_windows=4,
-    note=None, latency_s=0.05, truth=None, stream=0, source="fake.cu8",
-)  # fmt: skip
 
 FIGURES = {
     "samples": 1_000_000, "wall_s": 1.0, "emissions": 3, "unknown": 1, "noise": 0, "left_out": {},
     "coverage": 1.0, "samples_lost": 0, "lost_by": {}, "latency_p50_ms": 50.0,
     "latency_p99_ms": 90.0, "unclassified": 0, "queues": {"jsonl": 2},
 }  # fmt: skip
-
-
-def emission(**other: Any) -> Emission:
-    """Return an emission like EMISSION but for some fields."""
-    return replace(EMISSION, **other)
-
-
-def history() -> History:
-    """Return the samples of EMISSION: a tone in noise."""
-    rng = np.random.default_rng(1)
-    iq = 0.01 * (rng.standard_normal(100_000) + 1j * rng.standard_normal(100_000))
-    k = np.arange(EMISSION.sample, EMISSION.sample + EMISSION.n_samples)
-    iq[k] += 0.5 * np.exp(2j * np.pi * (100e3 / RATE_HZ) * k)
-    native = iq.astype(np.complex64).view(np.float32).reshape(-1, 2)
-    kept = History(1_000_000)
-    kept.keep(Block(native, FORMATS["cf32"], 0, 0, RATE_HZ, CENTER_HZ, EPOCH_S, 0.0))
-    return kept
 
 
 def row(k: int = 0, signal: slice | None = None, **other: Any) -> bytes:

@@ -9,26 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from serving import (
-    CENTER_HZ,
-    EPOCH_S,
-    RATE_HZ,
-    emission,
-    page,
-    radio,
-    served,
-    thresholds,
-)
+from serving import emission, page, radio, served, thresholds
 
 from browsing import chromium, opened, slide
 from fake_source import FakeSource
 from liveclf.dsp.waterfall import Rows
 from liveclf.emissions import Emissions
 from liveclf.endpoints import Address, listen
-from liveclf.web.controls import Controls
-from liveclf.web.hub import Posted
+from liveclf.view.controls import Controls
+from liveclf.view.hub import Posted
+from liveclf.view.wire import row_message
 from liveclf.web.server import Server
-from liveclf.web.wire import row_message
+from made_up import CENTER_HZ, EPOCH_S, RATE_HZ
 
 ROW_S, N_ROWS, N_BINS = 0.05, 200, 256
 AXIS_PX, ROW_PX = 46, 3  # room for the levels; height of a row unless it was changed

@@ -27,9 +27,9 @@ from fake_source import FakeSource
 from liveclf.emissions import Emissions
 from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import SinkError, UsageError
-from liveclf.web.controls import Controls
-from liveclf.web.hub import Posted
-from liveclf.web.requests import Pause, SetGain, Threshold, Tune
+from liveclf.view.controls import Controls
+from liveclf.view.hub import Posted
+from liveclf.view.requests import Pause, SetGain, Threshold, Tune
 
 SILENT_S = 1.0
 
@@ -118,7 +118,7 @@ def test_no_descriptor_is_left_of_browsers_that_were_cut_off():
 
 
 def test_more_browsers_than_the_limit_are_turned_away_and_the_others_stay(monkeypatch):
-    monkeypatch.setattr("liveclf.web.hub.MOST_CLIENTS", 2)
+    monkeypatch.setattr("liveclf.view.hub.MOST_CLIENTS", 2)
     made = page()
     with served(made) as host, connected(host) as one, connected(host):
         until(lambda: made.hub.n_clients == 2)  # a third may be heard before them

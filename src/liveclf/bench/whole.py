@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
-
-import numpy as np
 
 from liveclf.bench.network import Network
 from liveclf.bench.results import EndToEnd, Output
@@ -15,10 +14,12 @@ from liveclf.config import ModelSettings
 from liveclf.dsp.framer import Framer
 from liveclf.live import pipeline
 from liveclf.live.batcher import Batcher
+from liveclf.live.in_flight import InFlight
 from liveclf.live.shedding import Stride, policy_of
 from liveclf.live.stats import Stats
 from liveclf.model.bundle import WINDOW_SAMPLES
-from liveclf.protocols import Source
+from liveclf.protocols import Engine, Source
+from liveclf.records import Windows
 from liveclf.sinks import FanOut, open_sinks
 
 OpenSource = Callable[[int], Source]
@@ -42,17 +43,13 @@ def measure_whole(
         None if the user ended it before the first round was whole.
     """
     engine = network.engine
-    x = np.random.default_rng(1).standard_normal((engine.batch_size, 2, WINDOW_SAMPLES), np.float32)
-
-    def predict() -> int:
-        return len(engine.predict(x))
-
+    batch = _batch(open_source(engine.batch_size * WINDOW_SAMPLES))
     slot_s = watch.slot_s(1 + len(outputs))
     # Whole batches, some that fill the slot: the last of a stream would else be a padded one.
-    first = timed(predict, slot_s / 2, watch.clock)
+    first = timed(lambda: len(engine.predict(batch.x)), slot_s / 2, watch.clock)
     n_batches = max(1, round(slot_s * first.windows_per_s / engine.batch_size))
     n_samples = n_batches * engine.batch_size * WINDOW_SAMPLES
-    works: dict[str, Work] = {_ENGINE: predict}
+    works: dict[str, Work] = {_ENGINE: lambda: _answered(engine, batch, n_batches)}
     for output in outputs:
         works[output] = _classifying(network, open_source, n_samples, output, watch)
     rounds = alternate(works, watch)
@@ -70,6 +67,21 @@ def measure_whole(
             )
         )
     return EndToEnd(engine=speed_of(rounds, _ENGINE), outputs=measured)
+
+
+def _batch(source: Source) -> Windows:
+    """Return all of a source in one batch."""
+    framer = Framer(WINDOW_SAMPLES)
+    with closing(source):
+        cut = [part for block in source.blocks() for part in framer.push(block)]
+    return Windows.concatenate([*cut, *framer.flush()])
+
+
+def _answered(engine: Engine, batch: Windows, n_batches: int) -> int:
+    """Classify a batch so many times, handed over ahead as the loop does; return the windows."""
+    flight = InFlight(engine)
+    answers = [len(logits) for _ in range(n_batches) for _, _, logits in flight.push(batch, 0.0)]
+    return sum(answers) + sum(len(logits) for _, _, logits in flight.flush())
 
 
 def _classifying(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, TextIO
@@ -64,6 +65,24 @@ def say(message: str) -> None:
             print(line, file=sys.stderr, flush=True)
         except OSError:
             _discard(sys.stderr)
+
+
+def silent(message: str) -> None:
+    """Say nothing."""
+
+
+class Every:
+    """Calls something no more often than every so many seconds; 0 for never."""
+
+    def __init__(self, interval_s: float, call: Callable[[], None]) -> None:
+        self._interval_s, self._call = interval_s, call
+        self._next_s = time.monotonic() + interval_s
+
+    def __call__(self) -> None:
+        """Call it, if it is time."""
+        if self._interval_s and time.monotonic() >= self._next_s:
+            self._next_s += self._interval_s
+            self._call()
 
 
 def say_error(error: BaseException, message: str, *, debug: bool) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from liveclf import __version__
-from liveclf.config import DEFAULT_METRICS, MetricsSettings
+from liveclf.config import DEFAULT_METRICS
+from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import MissingExtraError
-from liveclf.live.pipeline import Stream
 from liveclf.protocols import Returning
-from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
+    from liveclf.cli.setup import Setup
     from liveclf.monitor.server import Answer
     from liveclf.monitor.snapshot import StreamState
     from liveclf.sinks import FanOut
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 _NAME = "--metrics"
 _EACH_S = 0.5
 _JSON = "application/json"
+
+
+def metrics_address(text: str) -> Address:
+    """Read where metrics are served.
+
+    Raises:
+        UsageError: It is no address.
+    """
+    return parse_address(text, _NAME, DEFAULT_METRICS.rpartition(":")[2])
 
 
 @dataclass
@@ -37,22 +46,11 @@ class _Heard:
 class Monitor:
     """Metrics and health beside a run; they are served from the beginning until `close`."""
 
-    def __init__(
-        self,
-        settings: MetricsSettings,
-        streams: Sequence[Stream],
-        seen: Sequence[StreamInfo],
-        model: str,
-        engine: str,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
         """Begin to serve.
 
         Args:
-            settings: Where, and what is unwell.
-            streams: Of the run.
-            seen: What is known of each, as the framer sees it.
-            model: Name of the bundle.
-            engine: What runs it, in words.
+            setup: Of the run.
 
         Raises:
             MissingExtraError: The library is not installed.
@@ -66,16 +64,14 @@ class Monitor:
                 f"{_NAME} needs {error.name or 'prometheus_client'}",
                 'pip install "liveclf[metrics]"',
             ) from error
-        from liveclf.endpoints import listen, parse_address
         from liveclf.monitor.health import Health
         from liveclf.monitor.server import Server
 
-        asked = parse_address(settings.at, _NAME, DEFAULT_METRICS.rpartition(":")[2])
-        listener, address = listen(asked, _NAME)
+        settings = setup.settings.metrics
+        listener, address = listen(metrics_address(settings.at), _NAME)
         self.url, self.is_open = f"{address.url}metrics", not address.is_loopback
-        self._streams, self._seen = streams, seen
-        self._model, self._engine = model, engine
-        self._heard = [_Heard() for _ in streams]
+        self._setup = setup
+        self._heard = [_Heard() for _ in setup.streams]
         self._next_s = 0.0
         self._health = Health(float(settings.health_limit_s))
         self._metrics = Metrics(
@@ -119,9 +115,9 @@ class Monitor:
 
         snapshot = Snapshot(
             version=__version__,
-            model=self._model,
-            engine=self._engine,
-            streams=tuple(map(self._state, range(len(self._streams)), figures["streams"])),
+            model=self._setup.model.name,
+            engine=self._setup.engine,
+            streams=tuple(map(self._state, range(len(self._heard)), figures["streams"])),
             outputs=output.current,
         )
         self._metrics.take(snapshot)
@@ -130,7 +126,8 @@ class Monitor:
     def _state(self, number: int, figures: Mapping[str, Any]) -> StreamState:
         from liveclf.monitor.snapshot import RadioState, StreamState
 
-        source, info, heard = self._streams[number].source, self._seen[number], self._heard[number]
+        stream, info = self._setup.streams[number], self._setup.seen[number]
+        source, heard = stream.source, self._heard[number]
         if figures["samples"] != heard.samples:
             heard.samples, heard.at_s = figures["samples"], time.time()
         radio = None
@@ -141,7 +138,7 @@ class Monitor:
             format=info.format,
             sample_rate_hz=info.sample_rate_hz,
             figures=figures,
-            latencies=self._streams[number].stats.latencies,
+            latencies=stream.stats.latencies,
             heard_s=heard.at_s,
             radio=radio,
         )

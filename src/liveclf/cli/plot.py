@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liveclf.cli.messages import say
+from liveclf.cli.messages import say, silent
 from liveclf.cli.options import add_settings, resolve
-from liveclf.cli.run import classify, silent
+from liveclf.cli.run import classify
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import OutputSettings, PlotSettings, RunSettings, to_toml
 from liveclf.errors import SourceError, UsageError

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from liveclf.cli.messages import say, speak
+from liveclf.cli.messages import Every, say, silent, speak
 from liveclf.cli.options import add_settings, resolve
-from liveclf.cli.run import Every, silent
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.cli.streams import introduce
 from liveclf.config import PublishSettings, to_toml

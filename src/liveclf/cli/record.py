@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liveclf.cli.messages import say
+from liveclf.cli.messages import say, silent
 from liveclf.cli.options import add_settings, resolve
-from liveclf.cli.run import silent
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import RecordSettings, to_toml
 from liveclf.errors import SourceError, UsageError

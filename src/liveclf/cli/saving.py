@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from liveclf import __version__
-from liveclf.config import RunSettings
+from liveclf.cli.setup import Setup
 from liveclf.live.emission_decider import EmissionDecider
 from liveclf.live.history import History
 from liveclf.live.pipeline import Decider
@@ -31,35 +31,30 @@ class Saving:
         history: A stage, behind all others.
     """
 
-    def __init__(
-        self, settings: RunSettings, window_samples: int, model: str, info: StreamInfo
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
         """Make the folder.
 
         Args:
-            settings: Which folder, how large, what is told, and how windows are cut and batched.
-            window_samples: Length of a window.
-            model: Name of the bundle.
-            info: Of the stream, as the history sees it.
+            setup: Of the run, with one stream.
 
         Raises:
             SinkError: The folder cannot be made.
         """
-        output = settings.output
+        settings, output = setup.settings, setup.settings.output
         self._name = f"--save-unknown {output.save_unknown}"
         self._candidates: Candidates | None = None
         self._saver: UnknownSaver | UnknownEmissionSaver
         folder = Path(output.save_unknown).expanduser()
-        generator = f"liveclf {__version__}, {model}"
+        generator = f"liveclf {__version__}, {setup.model.name}"
         limit_bytes = output.save_unknown_bytes
         if settings.detect.wanted:
-            candidates = Candidates(info.sample_rate_hz, float(settings.detect.gap_s))
+            candidates = Candidates(setup.seen[0].sample_rate_hz, float(settings.detect.gap_s))
             self._candidates, self.history = candidates, candidates.history
             self._saver = UnknownEmissionSaver(
                 folder, candidates, limit_bytes=limit_bytes, generator=generator
             )
         else:
-            step = max(window_samples, settings.window.hop or 0)
+            step = max(setup.model.window_samples, settings.window.hop or 0)
             batches = _QUEUE_BATCHES + _UNDER_WAY_BATCHES
             self.history = History(batches * settings.model.batch * step + _MOST_BLOCK_SAMPLES)
             self._saver = UnknownSaver(

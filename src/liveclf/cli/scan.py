@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from liveclf.cli.messages import say
+from liveclf.cli.messages import say, silent
 from liveclf.cli.options import add_settings, resolve
-from liveclf.cli.run import silent
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.config import ModelSettings, ScanSettings, to_toml
 from liveclf.errors import LiveclfError, UsageError

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liveclf.cli.messages import say
-from liveclf.cli.run import Every
+from liveclf.cli.messages import Every, say
 from liveclf.config import ScanWorkSettings
 
 if TYPE_CHECKING:

@@ -5,25 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from liveclf.cli.messages import say
+from liveclf.cli.watching import FiguresPosting, relabelled_of
 from liveclf.errors import MissingExtraError, UsageError
-from liveclf.live.pipeline import Stream
-from liveclf.records import StreamInfo
 from liveclf.sinks import AUTO, SINKS, parse_outputs
 
 if TYPE_CHECKING:
+    from liveclf.cli.setup import Setup
     from liveclf.cli.watching import Watching
-    from liveclf.model.bundle import BundleInfo
     from liveclf.sinks import SinkReport
 
 FLAG = "--tui"
-_FIGURES_S = 0.5
 _POLL_S = 0.1  # so that a signal is heeded
 _GIVE_UP_S = 3.0
 _NO_SCREEN = ("dumb", "unknown")  # values of TERM
@@ -75,36 +71,23 @@ def outputs_beside(outputs: Sequence[str]) -> tuple[str, ...]:
 class Tui:
     """A screen on which a run is watched, and from which its source is set."""
 
-    def __init__(
-        self,
-        relabelled: str,
-        watching: Watching,
-        streams: Sequence[Stream],
-        seen: Sequence[StreamInfo],
-        model: BundleInfo,
-        engine: str,
-    ) -> None:
+    def __init__(self, setup: Setup, watching: Watching) -> None:
         """Prepare; nothing is drawn before `show`.
 
         Args:
-            relabelled: Folder of emissions with corrected labels, empty for none.
+            setup: Of the run.
             watching: What is shown.
-            streams: Of the run.
-            seen: What is known of each, as the framer sees it.
-            model: Of the network.
-            engine: What runs it, in words.
 
         Raises:
             SinkError: The folder cannot be made.
         """
-        from liveclf.web.controls import Controls
-        from liveclf.web.recordings import Relabelled
+        from liveclf.view.controls import Controls
 
         self._watching, self._hub = watching, watching.hubs[FLAG]
-        self._controls = Controls([stream.source for stream in streams])
-        self._relabelled = Relabelled(Path(relabelled).expanduser()) if relabelled else None
-        self._seen, self._about = tuple(seen), f"{model.name}, {engine}"
-        self._next_s = 0.0
+        self._controls = Controls([stream.source for stream in setup.streams])
+        self._relabelled = relabelled_of(setup)
+        self._setup = setup
+        self._posting = FiguresPosting(self._hub, "screen")
 
     def on_block(self, figures: Callable[[], Mapping[str, Any]]) -> None:
         """Post the figures, now and then; called by the loop.
@@ -112,15 +95,9 @@ class Tui:
         Args:
             figures: Makes them.
         """
-        if (now_s := time.monotonic()) < self._next_s:
-            return
-        self._next_s = now_s + _FIGURES_S
-        from liveclf.web.hub import Posted
-        from liveclf.web.wire import text
-
-        about_screen = {"not_shown": self._watching.not_drawn + self._hub.dropped}
-        message = text("figures", figures=dict(figures()) | {"screen": about_screen})
-        self._hub.post(Posted(message, key="figures"))
+        self._posting.post(
+            figures, lambda: {"not_shown": self._watching.not_drawn + self._hub.dropped}
+        )
 
     def show(
         self,
@@ -142,15 +119,16 @@ class Tui:
             BaseException: What the loop raised, once the terminal is as it was before.
         """
         from liveclf.tui import screen
+        from liveclf.tui.behind import Behind
 
         beside = _Beside(loop)
-        behind = screen.Behind(
+        behind = Behind(
             hub=self._hub,
             told=self._watching.told,
             controls=self._controls,
             relabelled=self._relabelled,
-            seen=self._seen,
-            about=self._about,
+            seen=self._setup.seen,
+            about=self._setup.network,
             has_ended=beside.has_ended,
             has_failed=beside.has_failed,
             is_interrupted=is_interrupted,

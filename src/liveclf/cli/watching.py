@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from liveclf.cli.setup import Setup
 from liveclf.config import RunSettings
 from liveclf.dsp.formats import FORMATS
 from liveclf.errors import UsageError
 from liveclf.live.history import History
-from liveclf.live.pipeline import Stream
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.sinks import SinkReport
     from liveclf.sinks.worker import Worker
+    from liveclf.view.hub import Hub
+    from liveclf.view.recordings import Relabelled
 
 _QUEUE_BATCHES = 64
+_FIGURES_S = 0.5
 _LONGEST_S = 60.0  # of the band that is kept
 _WIDEST_BYTES = 16  # of a sample in a format that has no name
 
@@ -30,33 +35,25 @@ class Watching:
         told: The emissions and their samples.
     """
 
-    def __init__(
-        self,
-        flags: Sequence[str],
-        streams: Sequence[Stream],
-        seen: Sequence[StreamInfo],
-        keep_bytes: int,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
         """Add a stage to every stream, and begin to draw.
 
         Args:
-            flags: Of those that watch, at least one.
-            streams: Of the run.
-            seen: What is known of each, as the framer sees it.
-            keep_bytes: Memory for samples.
+            setup: Of the run; page or screen are asked for.
 
         Raises:
             UsageError: A stream has no rate.
         """
+        streams, seen, flags = setup.streams, setup.seen, _flags(setup.settings)
         _check(flags[0], seen)
-        from liveclf.web.display import Display, Tap, waiting_blocks
-        from liveclf.web.hub import Hub, Hubs
-        from liveclf.web.told import Told
+        from liveclf.view.display import Display, Tap, waiting_blocks
+        from liveclf.view.hub import Hub, Hubs
+        from liveclf.view.told import Told
 
         self._name = ", ".join(flags)
         self.hubs = {flag: Hub(len(streams)) for flag in flags}
         hubs = Hubs(tuple(self.hubs.values()))
-        half_bytes = keep_bytes // 2
+        half_bytes = setup.settings.web.keep_bytes // 2
         self.taps = [Tap(_history(i, half_bytes // len(seen)), waiting_blocks()) for i in seen]
         self.told = Told([tap.history for tap in self.taps], hubs, half_bytes)
         self._displays = [
@@ -93,18 +90,54 @@ class Watching:
         return [report for report in reports if report.name != self._name]
 
 
-def watching_of(
-    settings: RunSettings, streams: Sequence[Stream], seen: Sequence[StreamInfo]
-) -> Watching:
-    """Return what is watched by those that are asked for, at least one.
+class FiguresPosting:
+    """Posts the figures of a run to those who watch, twice a second."""
+
+    def __init__(self, hub: Hub, watcher: str) -> None:
+        """Post nothing yet.
+
+        Args:
+            hub: Where to.
+            watcher: Under which name its own figures stand beside the others.
+        """
+        self._hub, self._watcher, self._next_s = hub, watcher, 0.0
+
+    def post(
+        self, figures: Callable[[], Mapping[str, Any]], about: Callable[[], Mapping[str, int]]
+    ) -> bool:
+        """Post, if it is time, and return whether it was.
+
+        Args:
+            figures: Makes those of the run.
+            about: Makes those of the watcher.
+        """
+        if (now_s := time.monotonic()) < self._next_s:
+            return False
+        self._next_s = now_s + _FIGURES_S
+        from liveclf.view.hub import Posted
+        from liveclf.view.wire import text
+
+        message = text("figures", figures=dict(figures()) | {self._watcher: dict(about())})
+        self._hub.post(Posted(message, key="figures"))
+        return True
+
+
+def relabelled_of(setup: Setup) -> Relabelled | None:
+    """Return the folder of emissions with corrected labels, if one is asked for.
 
     Raises:
-        UsageError: A stream has no rate.
+        SinkError: It cannot be made.
     """
-    flags = [
-        f for f, wanted in (("--web", settings.web.at), ("--tui", settings.tui.wanted)) if wanted
-    ]
-    return Watching(flags, streams, seen, settings.web.keep_bytes)
+    from liveclf.view.recordings import Relabelled
+
+    folder = setup.settings.web.relabelled
+    return Relabelled(Path(folder).expanduser()) if folder else None
+
+
+def _flags(settings: RunSettings) -> list[str]:
+    """Return those of who watches."""
+    asked = (("--web", settings.web.at), ("--tui", settings.tui.wanted))
+    return [flag for flag, is_asked in asked if is_asked]
 
 
 def _check(flag: str, seen: Sequence[StreamInfo]) -> None:

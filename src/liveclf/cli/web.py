@@ -4,48 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liveclf import __version__
-from liveclf.config import WebSettings
+from liveclf.cli.watching import FiguresPosting, relabelled_of
 from liveclf.errors import MissingExtraError
-from liveclf.live.pipeline import Stream
 from liveclf.live.thresholds import Thresholds
-from liveclf.records import StreamInfo
+from liveclf.notes import Note
 
 if TYPE_CHECKING:
+    from liveclf.cli.setup import Setup
     from liveclf.cli.watching import Watching
-    from liveclf.model.bundle import BundleInfo
     from liveclf.sinks import SinkReport
 
 FLAG = "--web"
-_FIGURES_S = 0.5
 
 
 class Web:
     """A page beside a run; it is served from the beginning until `close`."""
 
     def __init__(
-        self,
-        settings: WebSettings,
-        watching: Watching,
-        streams: Sequence[Stream],
-        seen: Sequence[StreamInfo],
-        model: BundleInfo,
-        engine: str,
-        thresholds: Thresholds,
-        tell: Callable[[str], None],
+        self, setup: Setup, watching: Watching, thresholds: Thresholds, tell: Callable[[str], None]
     ) -> None:
         """Begin to serve.
 
         Args:
-            settings: Where.
+            setup: Of the run.
             watching: What is shown.
-            streams: Of the run.
-            seen: What is known of each, as the framer sees it.
-            model: Of the network.
-            engine: What runs it, in words.
             thresholds: Of the run, set from the page.
             tell: Told in a sentence what is set from the page.
 
@@ -61,27 +46,25 @@ class Web:
                 f"--web needs {error.name or 'starlette'}", 'pip install "liveclf[web]"'
             ) from error
         from liveclf.endpoints import listen, new_token, parse_address
+        from liveclf.view.controls import Controls
         from liveclf.web.access import Access
         from liveclf.web.app import Page
-        from liveclf.web.controls import Controls
-        from liveclf.web.recordings import Relabelled
 
-        relabelled = settings.relabelled
-        folder = Relabelled(Path(relabelled).expanduser()) if relabelled else None
+        settings, folder = setup.settings.web, relabelled_of(setup)
         listener, address = listen(parse_address(settings.at))
         token = settings.token or ("" if address.is_loopback else new_token())
         self.url = address.url + (f"?token={token}" if token else "")
         self._watching, self._hub = watching, watching.hubs[FLAG]
         self._page = Page(
-            about=_about(seen, model, engine, folder is not None),
+            about=_about(setup, keeps_labels=folder is not None),
             hub=self._hub,
             told=watching.told,
-            controls=Controls([stream.source for stream in streams], thresholds),
+            controls=Controls([stream.source for stream in setup.streams], thresholds),
             relabelled=folder,
             access=Access(token, f"liveclf-{address.port}"),
         )
         self._server = Server(self._page, listener)
-        self._next_s, self._tell = 0.0, tell
+        self._posting, self._tell = FiguresPosting(self._hub, "page"), tell
 
     def on_block(self, figures: Callable[[], Mapping[str, Any]]) -> None:
         """Post the figures, now and then; called by the loop.
@@ -89,14 +72,12 @@ class Web:
         Args:
             figures: Makes them.
         """
-        if (now_s := time.monotonic()) < self._next_s:
-            return
-        self._next_s = now_s + _FIGURES_S
-        self._tell_changes()
-        from liveclf.web.hub import Posted
-        from liveclf.web.wire import text
+        if self._posting.post(figures, self._about_page):
+            self._tell_changes()
+            self._page.post_state()
 
-        about_page = {
+    def _about_page(self) -> dict[str, int]:
+        return {
             "browsers": self._hub.n_clients,
             "cut_off": self._hub.cut_off,
             "not_shown_blocks": self._watching.not_drawn,
@@ -104,12 +85,13 @@ class Web:
             "not_cut": self._watching.told.not_cut,
             "changes": self._page.controls.changes.total(),
         }
-        message = text("figures", figures=dict(figures()) | {"page": about_page})
-        self._hub.post(Posted(message, key="figures"))
-        self._page.post_state()
 
     def stay(self, is_asked_to_end: Callable[[], bool]) -> None:
         """Serve on, after the end of the run, until asked to end."""
+        self._tell(
+            Note(f"The run has ended; its page stays at {self.url} until Ctrl-C.", "page",
+                 url=self.url)
+        )  # fmt: skip
         while not is_asked_to_end():
             time.sleep(0.1)
 
@@ -136,15 +118,13 @@ class Web:
         return f"{FLAG}: {'; '.join(parts)}" if parts else f"{FLAG}: nothing was lost"
 
 
-def _about(
-    seen: Sequence[StreamInfo], model: BundleInfo, engine: str, keeps_labels: bool
-) -> dict[str, Any]:
+def _about(setup: Setup, *, keeps_labels: bool) -> dict[str, Any]:
     return {
         "version": __version__,
-        "model": model.name,
-        "engine": engine,
-        "classes": list(model.classes),
-        "families": dict(model.families),
+        "model": setup.model.name,
+        "engine": setup.engine,
+        "classes": list(setup.model.classes),
+        "families": dict(setup.model.families),
         "can_relabel": keeps_labels,
         "streams": [
             {
@@ -154,6 +134,6 @@ def _about(
                 "center_hz": info.center_hz,
                 "is_live": info.is_live,
             }
-            for info in seen
+            for info in setup.seen
         ],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from liveclf.protocols import DeviceEngine, Engine
+from liveclf.protocols import BackgroundEngine, Engine
 from liveclf.records import FloatArray, Windows
 
 Answer = tuple[Windows, float, FloatArray]  # the batch, when it was handed over, its logits
@@ -13,10 +13,11 @@ _Wait = Callable[[], FloatArray]
 
 
 class InFlight:
-    """Keeps a device busy: while it works on one batch, the next is copied to it.
+    """Keeps an engine busy: while it works on one batch, the next is made and handed to it.
 
-    There is no thread, so nothing to close: the backends of Keras return before the work is
-    done. An engine on the host gets a batch at a time, and answers at once.
+    There is no thread here, so nothing to close: the backends of Keras return before the work
+    is done, ONNX Runtime is called by threads of its engine. Any other engine gets a batch at
+    a time, and answers at once.
     """
 
     def __init__(self, engine: Engine, depth: int = 2) -> None:
@@ -24,9 +25,9 @@ class InFlight:
 
         Args:
             engine: What runs the network.
-            depth: Most batches that a `DeviceEngine` is given before its first answer.
+            depth: Most batches that a `BackgroundEngine` is given before its first answer.
         """
-        self._submit = engine.submit if isinstance(engine, DeviceEngine) else None
+        self._submit = engine.submit if isinstance(engine, BackgroundEngine) else None
         self._predict, self._depth = engine.predict, depth
         self._waiting: deque[tuple[Windows, float, _Wait]] = deque()
 

@@ -209,7 +209,7 @@ class _Answers(Generic[Told]):
 
     def _report(self, answers: Iterable[Answer]) -> None:
         for windows, handed_s, logits in answers:
-            # A device begins a batch when it is done with the one before.
+            # An engine begins a batch when it is done with the one before.
             started_s, self._done_s = max(handed_s, self._done_s), self._clock()
             for number in np.unique(windows.stream_id).tolist():
                 n = int(np.count_nonzero(windows.stream_id == number))

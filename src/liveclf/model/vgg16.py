@@ -44,6 +44,7 @@ class Preset:
         dense: Units of the dense layers before the logits.
         pooled: Mean and standard deviation over time, instead of Flatten.
         width: Channels over those of `BLOCKS`.
+        stem_stride: Samples from one place of the first kernel to the next.
     """
 
     joint_stem: bool
@@ -51,6 +52,7 @@ class Preset:
     dense: tuple[int, ...]
     pooled: bool
     width: float
+    stem_stride: int = 1
 
 
 PRESETS: dict[str, Preset] = {
@@ -90,12 +92,14 @@ def find_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = None) -> keras.Model:
+def build_vgg16(
+    n_classes: int, preset: str | Preset = "vgg16", width: float | None = None
+) -> keras.Model:
     """Build an untrained network.
 
     Args:
         n_classes: Logits.
-        preset: A key of `PRESETS`.
+        preset: A key of `PRESETS`, or one of your own.
         width: Channels over those of VGG16; None for the preset's own.
 
     Returns:
@@ -105,7 +109,7 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     Raises:
         UsageError: There is no such preset.
     """
-    kind = find_preset(preset)
+    kind = find_preset(preset) if isinstance(preset, str) else preset
     scale = kind.width if width is None else width
     inputs = keras.Input((2, WINDOW_SAMPLES), name="iq")
     if kind.joint_stem:
@@ -116,7 +120,7 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
         x = layers.Reshape((1, WINDOW_SAMPLES, 4), name="channels")(x)  # (n, 1, 1024, 4)
     else:
         x = layers.Reshape((2, WINDOW_SAMPLES, 1), name="one_channel")(inputs)  # (n, 2, 1024, 1)
-    x = _convolutions(x, scale, kind.stem_kernel)
+    x = _convolutions(x, scale, kind.stem_kernel, kind.stem_stride)
     x = (
         MeanStd(dtype="float32", name="mean_std")(x)
         if kind.pooled
@@ -135,7 +139,8 @@ def build_vgg16(n_classes: int, preset: str = "vgg16", width: float | None = Non
     # the loss begins near ln K, whatever the scale of the features.
     small = keras.initializers.VarianceScaling(0.1)
     logits = layers.Dense(n_classes, kernel_initializer=small, dtype="float32", name="logits")(x)
-    return keras.Model(inputs, logits, name=preset.replace("-", "_"))
+    name = preset if isinstance(preset, str) else "vgg16"
+    return keras.Model(inputs, logits, name=name.replace("-", "_"))
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
@@ -146,20 +151,22 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     return keras.Model(model.input, seen), keras.Model(seen, model.output)
 
 
-def _convolutions(x: Any, scale: float, first_kernel: int) -> Any:
+def _convolutions(x: Any, scale: float, first_kernel: int, first_stride: int) -> Any:
     """Append the thirteen convolutions and five poolings.
 
     Args:
         x: Shape (n, rows, samples, channels).
         scale: Channels over those of `BLOCKS`.
         first_kernel: Length of the first kernel, samples.
+        first_stride: From one of its places to the next, samples.
     """
-    kernel = first_kernel
+    kernel, stride = first_kernel, first_stride
     for b, block in enumerate(BLOCKS, 1):
         for c, filters in enumerate(block, 1):
             x = layers.Conv2D(
                 _channels(filters, scale),
                 (1, kernel),
+                strides=(1, stride),
                 padding="same",
                 use_bias=False,
                 kernel_initializer="he_normal",
@@ -167,7 +174,7 @@ def _convolutions(x: Any, scale: float, first_kernel: int) -> Any:
             )(x)
             x = layers.BatchNormalization(momentum=0.9, name=f"norm{b}_{c}")(x)
             x = layers.Activation("relu", name=f"relu{b}_{c}")(x)
-            kernel = 3
+            kernel, stride = 3, 1
         x = layers.MaxPooling2D((1, 2), name=f"pool{b}")(x)
     return x
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from liveclf.emissions import Emission
 from liveclf.records import FloatArray
 from liveclf.tui.listing import Item
-from liveclf.web.wire import Row
+from liveclf.view.wire import Row
 
 _MOST_ROWS = 1600  # 80 s, 20 MB
 ROWS_PER_LINE = 4  # 0.2 s, two halves

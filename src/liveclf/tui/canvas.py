@@ -11,7 +11,7 @@ from textual.strip import Strip
 from liveclf.tui.band import Band, Box, Picture, Spectrum, ticks
 from liveclf.tui.listing import Item
 from liveclf.tui.looks import ACCENT, BARS, BARS_ASCII, DIM, TEXT, Looks
-from liveclf.web.told import Key
+from liveclf.view.told import Key
 
 _EDGES, _EDGES_ASCII = "┌─┐│└┘", "+-+|++"
 _CHOSEN_EDGES, _CHOSEN_EDGES_ASCII = "╔═╗║╚╝", "######"

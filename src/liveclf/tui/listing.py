@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from liveclf.emissions import Emission
-from liveclf.web.told import MOST_EMISSIONS, Key
+from liveclf.view.told import MOST_EMISSIONS, Key
 
 # One that is told no more, as its end was dropped, is not open for ever.
 FORGET_S = 120.0
@@ -84,7 +84,7 @@ class Listing:
         """Take what is told.
 
         Args:
-            items: As `web.wire.emission_fields` makes them.
+            items: As `view.wire.emission_fields` makes them.
             now_s: Monotonic time.
         """
         for fields in items:

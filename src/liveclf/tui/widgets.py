@@ -20,7 +20,7 @@ from liveclf.tui.band import Band
 from liveclf.tui.canvas import draw_axis, draw_spectrum, draw_waterfall
 from liveclf.tui.listing import Item, Listing
 from liveclf.tui.looks import DIM, GOOD, TEXT, Looks, fitted
-from liveclf.web.told import Key
+from liveclf.view.told import Key
 
 _AXIS_LINES = 2
 _SPECTRUM_SHARE, _LEAST_SPECTRUM, _MOST_SPECTRUM = 0.3, 2, 8

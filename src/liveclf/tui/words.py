@@ -31,7 +31,7 @@ def title(info: StreamInfo, about: str, state: Mapping[str, Any], said: str, loo
     Args:
         info: Of the stream.
         about: Of the network.
-        state: Of its source, as `web.controls` tells it.
+        state: Of its source, as `view.controls` tells it.
         said: How the run is, empty while it goes on.
         looks: Of the terminal.
     """
@@ -142,7 +142,7 @@ def details(
 
     Args:
         item: The emission, None if there is none.
-        clip: Of its samples, as `web.clips.drawn` makes it; else why there is none.
+        clip: Of its samples, as `view.clips.drawn` makes it; else why there is none.
         unit: Of its time.
         looks: Of the terminal.
     """

@@ -21,15 +21,17 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveclf.errors import LiveclfError
-from liveclf.web import requests
+from liveclf.view.clips import drawn
+from liveclf.view.controls import Controls
+from liveclf.view.hub import Client, Hub, Posted
+from liveclf.view.recordings import Relabelled, checked_label, name_of
+from liveclf.view.requests import Control
+from liveclf.view.told import Entry, Told
+from liveclf.view.wire import text
+from liveclf.web import messages
 from liveclf.web.access import Access, Guard
-from liveclf.web.clips import drawn
-from liveclf.web.controls import Controls
-from liveclf.web.hub import Client, Hub, Posted
-from liveclf.web.recordings import Relabelled, archive, checked_label, name_of
-from liveclf.web.requests import Here, Relabel, Select, Watch
-from liveclf.web.told import Entry, Told
-from liveclf.web.wire import text
+from liveclf.web.archive import archive
+from liveclf.web.messages import Here, Relabel, Select, Watch
 
 SILENT_S = 10.0
 """A browser that does not answer for so long is cut off."""
@@ -201,14 +203,14 @@ class _Connection:
                 return
             client.answered_s = time.monotonic()
             try:
-                request = requests.read(said.get("text") or "")
+                request = messages.read(said.get("text") or "")
             except ValueError:
                 await self._websocket.close(_UNREADABLE, "not understood")
                 return
             await self._answer(client, request)
             client.answered_s = time.monotonic()
 
-    async def _answer(self, client: Client, request: requests.Any) -> None:
+    async def _answer(self, client: Client, request: messages.Any) -> None:
         match request:
             case Here():
                 return
@@ -244,7 +246,7 @@ class _Connection:
     def _find(self, request: Select | Relabel) -> Entry | None:
         return self._page.told.find((request.stream, request.id))
 
-    def _set(self, request: requests.Control) -> str:
+    def _set(self, request: Control) -> str:
         try:
             self._page.controls.apply(request)
         except LiveclfError as error:

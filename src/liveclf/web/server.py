@@ -9,7 +9,7 @@ from threading import Thread
 import uvicorn
 
 from liveclf.web.app import Page, application
-from liveclf.web.requests import MOST_BYTES
+from liveclf.web.messages import MOST_BYTES
 
 _HEADER_BYTES = 16 * 1024
 _MOST_CONNECTIONS = 256

@@ -100,22 +100,28 @@ class OnnxEngine:
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._before = before
         self._precision = precision
-        threads = threads or cores()
-        self._pool = ThreadPoolExecutor(threads, "onnx")  # begins a thread when one is needed
-        self.use(threads, batch)
+        self._begin(threads or cores(), batch)
 
     def use(self, threads: int, batch: int) -> None:
-        """Set how many of the threads share a batch, and the most windows per call."""
+        """Set how many threads share a batch, and the most windows per call."""
+        self.close()
+        self._begin(threads, batch)
+
+    def _begin(self, threads: int, batch: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, "onnx")  # begins a thread when one is needed
         self._threads = threads
         self.batch_size = int(batch)
         self.name = f"onnx {self._precision}, {threads} threads"
 
+    def submit(self, x: FloatArray) -> Callable[[], FloatArray]:
+        """Begin to run windows (n, 2, 1024), n at most `batch_size`."""
+        parts = np.array_split(x, min(self._threads, len(x)) or 1)
+        logits = [self._pool.submit(self._run, part) for part in parts]
+        return lambda: np.concatenate([part.result() for part in logits])
+
     def predict(self, x: FloatArray) -> FloatArray:
         """Return logits (n, n_classes) of windows (n, 2, 1024), n at most `batch_size`."""
-        parts = np.array_split(x, min(self._threads, len(x)) or 1)
-        if len(parts) == 1:
-            return self._run(x)
-        return np.concatenate(list(self._pool.map(self._run, parts)))
+        return self.submit(x)() if self._threads > 1 < len(x) else self._run(x)
 
     def close(self) -> None:
         """End the threads, which wait for work; those of an engine let go of end by themselves."""

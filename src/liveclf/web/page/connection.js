@@ -1,6 +1,6 @@
 // The websocket: begun again when it is lost, and its messages taken apart.
 
-const HEADER_BYTES = 56; // web/wire.py describes a row
+const HEADER_BYTES = 56; // view/wire.py describes a row
 
 /** Take a row of the waterfall apart. */
 export function parseRow(buffer) {

@@ -1,4 +1,4 @@
-"""What the page may ask over the websocket: JSON objects with "type", nothing else in them."""
+"""What can be asked of a run while it goes on, from the page or from the screen."""
 
 from __future__ import annotations
 
@@ -9,74 +9,46 @@ from msgspec import Meta
 
 from liveclf.config.section import Probability, SnrLimit
 
-MOST_BYTES = 4096
-"""Of a message; more ends the connection."""
-
-_Number = Annotated[int, Meta(ge=0, le=2**53)]
-_Text = Annotated[str, Meta(max_length=200)]
+Number = Annotated[int, Meta(ge=0, le=2**53)]
+"""Of a stream or an emission."""
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
-    """Any of them."""
-
-
-class Here(Request, frozen=True):
-    """The browser still reads: the answer to a "ping"."""
-
-
-class Watch(Request, frozen=True):
-    """The waterfall of another stream is wanted."""
-
-    stream: _Number
-
-
-class Select(Request, frozen=True):
-    """The samples of an emission are wanted."""
-
-    stream: _Number
-    id: _Number
-
-
-class Relabel(Request, frozen=True):
-    """An emission is something else."""
-
-    stream: _Number
-    id: _Number
-    label: _Text
+    """Any of them; as JSON an object with "type"."""
 
 
 class Pause(Request, frozen=True):
     """A replay is to wait, or to go on."""
 
-    stream: _Number
+    stream: Number
     wanted: bool
 
 
 class Speed(Request, frozen=True):
     """A replay is to go faster or slower."""
 
-    stream: _Number
+    stream: Number
     speed: Annotated[float, Meta(ge=0.05, le=16)]
 
 
 class Seek(Request, frozen=True):
     """A replay is to go on elsewhere."""
 
-    stream: _Number
+    stream: Number
     position_s: Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class Tune(Request, frozen=True):
     """A radio is to listen elsewhere."""
 
-    stream: _Number
+    stream: Number
     center_hz: Annotated[float, Meta(ge=0, le=1e12)]
 
 
 class SetGain(Request, frozen=True, tag="gain"):
     """A radio is to amplify more, or less."""
 
-    stream: _Number
+    stream: Number
     gain_db: Annotated[float, Meta(ge=-200, le=200)] | None  # none: automatic
     stage: Annotated[str, Meta(max_length=40)] = ""
 
@@ -89,16 +61,3 @@ class Threshold(Request, frozen=True):
 
 
 Control = Pause | Speed | Seek | Tune | SetGain | Threshold
-Any = Here | Watch | Select | Relabel | Control
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
-
-
-def read(text: str) -> Any:
-    """Read a message.
-
-    Raises:
-        ValueError: It is none of these.
-    """
-    if len(text) > MOST_BYTES:
-        raise ValueError("The message is too long.")
-    return _decoder.decode(text)

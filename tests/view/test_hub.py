@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from liveclf.web import hub
-from liveclf.web.hub import Hub, Posted
+from liveclf.view import hub
+from liveclf.view.hub import Hub, Posted
 
 
 def row(k: int) -> bytes:

@@ -20,7 +20,7 @@ _OVERSAMPLING = 3.0  # as the network gets it, see `live.finder`
 _MOST_SAMPLES = 1 << 18  # of a clip, 2 MB; of a longer emission it is the end
 _MOST_READ = 1 << 23  # of the band, for one clip: some hundred transforms
 _CHUNK_S, _LEAST_CHUNK = 0.025, 4096
-_POINTS, _TRACE = 512, 256  # of what the page draws
+_POINTS, _TRACE = 512, 256  # of what is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def block_of(clip: Clip) -> Block:
 
 
 def drawn(clip: Clip) -> dict[str, Any]:
-    """Return what the page draws of a clip: symbols or samples in the plane, and a window.
+    """Return what is drawn of a clip: symbols or samples in the plane, and a window.
 
     Both are of the strongest part, scaled to unit mean power.
     """

@@ -1,11 +1,8 @@
-"""An emission as a SigMF recording: to download, or kept with a corrected label."""
+"""An emission as a SigMF recording, and those kept with a corrected label."""
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,8 @@ from liveclf import __version__
 from liveclf.emissions import Emission
 from liveclf.errors import SinkError
 from liveclf.live.sigmf_file import SigmfFile
-from liveclf.web.clips import Clip, block_of
-from liveclf.web.told import Entry
+from liveclf.view.clips import Clip, block_of
+from liveclf.view.told import Entry
 
 MOST_LABEL = 40
 _LABEL = re.compile(rf"[^\W_][\w .+/()-]{{0,{MOST_LABEL - 1}}}")
@@ -40,25 +37,6 @@ def checked_label(text: str) -> str:
             " letter or a digit."
         )
     return label
-
-
-def archive(entry: Entry, clip: Clip) -> bytes:
-    """Return a SigMF archive.
-
-    Source: SigMF specification 1.2.6, SigMF archives: a folder of the archive's name.
-
-    Raises:
-        SinkError: There is no room for it.
-    """
-    name = name_of(entry.emission)
-    packed = io.BytesIO()
-    with tempfile.TemporaryDirectory(prefix="liveclf-") as folder:
-        path = Path(folder) / f"{name}.sigmf-meta"
-        write(path, entry, clip, entry.corrected or entry.emission.label)
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            for part in (path, path.with_suffix(".sigmf-data")):
-                tar.add(part, f"{name}/{part.name}", filter=_anonymous)
-    return packed.getvalue()
 
 
 def write(path: Path, entry: Entry, clip: Clip, label: str) -> None:
@@ -136,9 +114,3 @@ class Relabelled:
         write(self.folder / name, entry, clip, label)
         self.saved.add(name)
         return name
-
-
-def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
-    return info

@@ -1,4 +1,4 @@
-"""What goes over the websocket.
+"""What clients of a hub get, and a browser over its websocket.
 
 Text is JSON, an object with "type". Binary is one row of the waterfall, little endian:
 
@@ -71,7 +71,7 @@ def _bytes(dbfs: FloatArray, zero_db: float) -> bytes:
 
 
 def emission_fields(emission: Emission, corrected: str | None) -> dict[str, Any]:
-    """Return an emission as the page gets it."""
+    """Return an emission as clients get it."""
     return asdict(emission) | {"corrected": corrected}
 
 

@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 import pytest
-from serving import CENTER_HZ, EPOCH_S, RATE_HZ, block
 
 from liveclf.dsp.waterfall import Rows
 from liveclf.live.history import History
-from liveclf.web.display import ROWS_PER_S, Display, Floor, Tap, waterfall_of
-from liveclf.web.hub import Hub
-from liveclf.web.wire import HEADER, row_message, text
+from liveclf.view.display import ROWS_PER_S, Display, Floor, Tap, waterfall_of
+from liveclf.view.hub import Hub
+from liveclf.view.wire import HEADER, row_message, text
+from made_up import CENTER_HZ, EPOCH_S, RATE_HZ, block
 
 
 def noise(n: int, seed: int = 1, power: float = 1e-4) -> np.ndarray:

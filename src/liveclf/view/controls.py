@@ -1,4 +1,4 @@
-"""What can be set on the sources of a run, and on what it tells, from the page."""
+"""What can be set on the sources of a run, and on what it tells, by who watches it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from liveclf.errors import UsageError
 from liveclf.live.thresholds import Thresholds
 from liveclf.protocols import Adjustable, Playback, Source, Tunable
-from liveclf.web.requests import Control, Pause, Seek, SetGain, Speed, Threshold, Tune
+from liveclf.view.requests import Control, Pause, Seek, SetGain, Speed, Threshold, Tune
 
 _KINDS = {
     Pause: "pause", Speed: "speed", Seek: "position", Tune: "centre", SetGain: "gain",

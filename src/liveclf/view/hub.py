@@ -1,4 +1,4 @@
-"""From the threads of a run to the browsers: bounded queues, oldest out first.
+"""From the threads of a run to those who watch: bounded queues, oldest out first.
 
 any thread --post--> [inbox] --event loop--> what a newcomer is shown, and [queue] of each
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-_ROWS, _NEWS = 300, 256  # that wait for one browser: 15 s, 1 MB
+_ROWS, _NEWS = 300, 256  # that wait for one client: 15 s, 1 MB
 _SHOWN_ROWS = 240  # to a newcomer, of one stream; of many, together so many times four
 _INBOX = 4096
 MOST_CLIENTS = 32
@@ -21,7 +21,7 @@ MOST_CLIENTS = 32
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A message to every browser.
+    """A message to every client.
 
     Attributes:
         content: Bytes of a row, or text.
@@ -56,7 +56,7 @@ class Hubs:
 
 @dataclass(eq=False)
 class Client:
-    """A browser: what it is still to be sent.
+    """A browser, or the screen: what it is still to be sent.
 
     Attributes:
         stream: Whose rows it wants.
@@ -104,8 +104,8 @@ class Hub:
 
     Attributes:
         dropped: Messages that the event loop was too slow for.
-        dropped_rows: That browsers were too slow for, all together.
-        cut_off: Browsers that did not answer.
+        dropped_rows: That clients were too slow for, all together.
+        cut_off: Clients that did not answer.
     """
 
     def __init__(self, n_streams: int) -> None:
@@ -154,11 +154,11 @@ class Hub:
 
     @property
     def n_clients(self) -> int:
-        """Browsers that listen."""
+        """Clients that listen."""
         return len(self._clients)
 
     def join(self, stream: int = 0) -> Client | None:
-        """Add a browser, and queue what it is shown first; None if there are too many."""
+        """Add a client, and queue what it is shown first; None if there are too many."""
         if len(self._clients) >= MOST_CLIENTS:
             return None
         client = Client(stream if stream in self._rows else 0)
@@ -168,14 +168,14 @@ class Hub:
         return client
 
     def watch(self, client: Client, stream: int) -> None:
-        """Show a browser the rows of a stream, those of the last seconds first."""
+        """Show a client the rows of a stream, those of the last seconds first."""
         if stream in self._rows:
             client.stream = stream
             client.rows = deque(self._rows[stream])
             client._ready.set()
 
     def leave(self, client: Client) -> None:
-        """Forget a browser."""
+        """Forget a client."""
         self.dropped_rows += client.dropped_rows
         self._clients.discard(client)
 

@@ -14,8 +14,8 @@ from scipy import ndimage
 from liveclf.dsp.waterfall import Rows, Waterfall, samples_per_row
 from liveclf.live.history import History
 from liveclf.records import Block, FloatArray
-from liveclf.web.hub import Posted, Poster
-from liveclf.web.wire import row_message
+from liveclf.view.hub import Posted, Poster
+from liveclf.view.wire import row_message
 
 ROWS_PER_S = 20.0
 _MOST_BINS, _LEAST_BINS = 1024, 64

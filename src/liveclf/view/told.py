@@ -11,9 +11,9 @@ from typing import Any
 
 from liveclf.emissions import Emission, Emissions
 from liveclf.live.history import History
-from liveclf.web.clips import Clip, cut_clip
-from liveclf.web.hub import Posted, Poster
-from liveclf.web.wire import emission_fields, text
+from liveclf.view.clips import Clip, cut_clip
+from liveclf.view.hub import Posted, Poster
+from liveclf.view.wire import emission_fields, text
 
 MOST_EMISSIONS = 1000
 # Of a thread's time, for samples nobody has asked for yet; without it they may be gone by then.
