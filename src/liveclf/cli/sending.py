@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from liveclf import __version__
-from liveclf.cli.monitor import Monitor
+from liveclf.cli.monitor import Served
 from liveclf.config import MetricsSettings
 from liveclf.dsp.framer import Framer
 from liveclf.live.pipeline import Stream
@@ -21,11 +21,11 @@ from liveclf.sources.zeromq.sender import Sender
 _EACH_S = 0.5
 
 
-class SendMonitor(Monitor):
+class SendMonitor(Served):
     """Metrics and health beside a publisher; served from the beginning until `close`."""
 
     def __init__(self, settings: MetricsSettings, source: Source, sender: Sender) -> None:
-        """Begin to serve; raises as `Monitor` does.
+        """Begin to serve; raises as `Served` does.
 
         Args:
             settings: Where, and what is unwell.
@@ -36,7 +36,7 @@ class SendMonitor(Monitor):
         self._began_s, self._due_s = time.monotonic(), 0.0
         self._framer = Framer(WINDOW_SAMPLES)  # which gets nothing to cut
         stream = Stream(source, [], self._framer, self._stats)
-        super().__init__(settings, [stream], [source.info], "", "")
+        super().__init__(settings, [stream], [source.info])
         self.on_turn()
 
     def counting(self, blocks: Iterator[Block]) -> Iterator[Block]:
