@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -357,6 +358,7 @@ def test_a_recording_without_truth_is_refused(
         (["--part", "all"], "invalid choice: 'all'"),
         (["--hop", "512"], "--hop is for recordings, and no --data is one"),
         (["--decimate", "2"], "--decimate is for recordings"),
+        (["--no-checksum"], "--no-checksum is for recordings"),
         (["--decimate", "0", "--data", "x.sigmf"], "source.decimate = 0"),
         (["--hop", "0", "--data", "x.sigmf"], "window.hop = 0"),
         (["--hop", "many"], "invalid int value: 'many'"),
@@ -370,6 +372,20 @@ def test_flags_that_do_not_go_together_are_refused(
     code, said = refused("--data", "a.hdf5", *flags)
     assert code == 2
     assert words in said
+
+
+def test_what_the_refusal_of_a_changed_recording_advises_works(
+    refused: Any, evaluated: Any, tmp_path: Path
+) -> None:
+    path = recording(tmp_path, [(0, 4 * WINDOW, "BPSK")])
+    meta = json.loads(path.read_text())
+    meta["global"]["core:sha512"] = "0" * 128
+    path.write_text(json.dumps(meta))
+    code, said = refused("--data", path)
+    assert code == 1
+    (advised,) = re.findall(r"--[\w-]+", said)
+    assert evaluated("--data", path, advised)["n"] == 4
+    assert evaluated("--data", path, advised, "--detect")["n"] == 4
 
 
 def test_class_names_are_for_sets(refused: Any) -> None:

@@ -227,7 +227,8 @@ def test_every_flag_of_training_is_shown_and_read_back(shown, tmp_path):
     flags: list[str] = []
     for _, name, meta, default in described(TrainSettings):
         if isinstance(default, bool):
-            flags.append(meta.extra["flags"][0])
+            flag = meta.extra["flags"][0]
+            flags.append(f"--no-{flag[2:]}" if default else flag)
             continue
         value = OTHER[name] if name in OTHER else repr(default / 2)
         if isinstance(default, int):

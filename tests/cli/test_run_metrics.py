@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
-import subprocess
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command_line import LIGHT, LIMIT_S, iq_bytes
 
 from liveclf.cli import main
 
-parser = pytest.importorskip("prometheus_client.parser", reason='pip install "liveclf[metrics]"')
+pytest.importorskip("prometheus_client.parser", reason='pip install "liveclf[metrics]"')
+
+from watched_program import Watched, watching
 
 SOURCES = Path(__file__).parent.parent / "sources"
 # The program as it is installed, but every device is the fake one.
@@ -35,76 +30,13 @@ sources.driver_module = lambda device: "fake_driver"
 if __name__ == "__main__":
     sys.exit(main())
 """
-Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
-class Watched:
-    """A run, what it says, and where it is watched."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process, self.said, self.url = process, list[dict[str, Any]](), ""
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        return [note for note in self.said if note["event"] == name]
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=LIMIT_S) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def health(self, which: str = "") -> tuple[int, list[str]]:
-        status, body = self.get(f"health{which}")
-        assert json.loads(body)["status"] == ("ok" if status == 200 else "failing")
-        return status, json.loads(body)["reasons"]
-
-    def scrape(self) -> dict[Sample, float]:
-        return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in parser.text_string_to_metric_families(self.get("metrics")[1])
-            for sample in family.samples
-        }
-
-    def value(self, name: str, **labels: str) -> float:
-        return self.scrape()[name, frozenset(labels.items())]
-
-    def wait_for(self, holds: Callable[[], bool]) -> None:
-        until_s = time.monotonic() + LIMIT_S
-        while not holds():
-            assert time.monotonic() < until_s
-            assert self.process.poll() is None, self.said
-            time.sleep(0.05)
-
-
-@contextmanager
 def running(
     *arguments: object, program: tuple[object, ...] = ("-m", "liveclf")
-) -> Iterator[Watched]:
-    """Start a run with metrics on a free port, and JSON on standard error."""
-    flags = ("--metrics=0", "--log-format", "json", "-o", "null", *LIGHT)
-    command = [sys.executable, *program, "run", *arguments, *flags]
-    process = subprocess.Popen(
-        [*map(str, command)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
-    )
-    watched = Watched(process)
-    try:
-        assert process.stderr
-        for line in process.stderr:
-            watched.said.append(json.loads(line))
-            if watched.events("metrics"):
-                break
-        else:
-            pytest.fail(str(watched.said))
-        watched.url = watched.events("metrics")[0]["url"].removesuffix("metrics")
-        lines = process.stderr
-        threading.Thread(
-            target=lambda: watched.said.extend(map(json.loads, lines)), daemon=True
-        ).start()
-        yield watched
-    finally:
-        process.kill()
-        process.wait()
+) -> AbstractContextManager[Watched]:
+    """Start a run that is watched."""
+    return watching("run", *arguments, "-o", "null", *LIGHT, program=program)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +67,9 @@ def test_what_cannot_be_is_one_sentence(arguments, code, said, capsys):
 
 
 def test_without_its_extra_the_line_that_installs_it_is_said(monkeypatch, capsys):
+    import liveclf.monitor
+
+    monkeypatch.setattr(liveclf, "monitor", liveclf.monitor)  # an import anew replaces it
     for name in [name for name in sys.modules if name.startswith("liveclf.monitor")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)

@@ -71,7 +71,8 @@ def test_a_folder_that_cannot_be_is_said_before_an_output_is_touched(tmp_path, c
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 def test_ctrl_c_ends_the_recordings_too(tmp_path):
-    path = record(tmp_path / "x_1000k.cu8", 30_000)
+    # Each round is a recording of its own: three a second, of which all are read below.
+    path = record(tmp_path / "x_100k.cu8", 30_000)
     folder = tmp_path / "unknown"
     flags = ("--loop", "--realtime", "--save-unknown", folder, *ALL_UNKNOWN)
     with start("run", path, *flags, *WHOLE_BAND, stdout=PIPE, stderr=PIPE) as program:
@@ -82,6 +83,7 @@ def test_ctrl_c_ends_the_recordings_too(tmp_path):
         said = program.stderr.read()
         assert program.wait(LIMIT_S) == 130
     assert b"unknown windows kept" in said
+    assert list(folder.glob("*.sigmf-meta"))
     for meta in folder.glob("*.sigmf-meta"):
         assert "core:sha512" in meta.read_text()
         assert list(open_source(SourceSettings(path=str(meta))).blocks())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from liveclf.errors import TrainingError
 from liveclf.learn import CONFIG, RECORDINGS
 from liveclf.learn.data import material
 from liveclf.learn.data.material import Material
+from liveclf.learn.data.recorded import Recorded
 from liveclf.learn.data.truth import TruthSet
 from liveclf.learn.export.bundling import write_bundle
 from liveclf.model.bundle import Change, load_bundle
@@ -262,6 +264,39 @@ def test_a_recording_that_is_cut_off(
     line = one_line(1, "--data", folder, *FROM)
     assert path.name in line
     assert words in line
+
+
+def test_what_the_refusal_of_a_changed_recording_advises_works(
+    saved: Path, tmp_path: Path, run: Path, capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder = relabelled(saved, tmp_path / "unknown", "CW")
+    samples = sorted(folder.glob("*.sigmf-data"))[3]
+    data = bytearray(samples.read_bytes())
+    data[8] ^= 1
+    samples.write_bytes(data)
+    read: list[Recorded] = []
+
+    def gathered(*_: Any, recorded: Recorded, **__: Any) -> None:
+        read.append(recorded)
+        raise TrainingError("Enough.")
+
+    monkeypatch.setattr(material, "gather", gathered)
+    flags = ["train", "--run", str(run), "--data", str(folder), *FROM]
+    assert main(flags) == 1
+    (refusal,) = capfd.readouterr().err.splitlines()
+    assert samples.with_suffix(".sigmf-meta").name in refusal
+    (advised,) = re.findall(r"--[\w-]+", refusal)
+    assert main([*flags, advised]) == 1
+    assert capfd.readouterr().err.splitlines()[-1].endswith("Enough.")
+    (recorded,) = read
+    assert len(recorded.emissions) == len(BURSTS)
+
+
+def test_checksums_are_of_recordings(one_line: Any) -> None:
+    assert "--no-checksum is for recordings, and --data (none) is none" in one_line(
+        2, "--no-checksum"
+    )
 
 
 def test_emissions_that_are_too_short_are_counted(

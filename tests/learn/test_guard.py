@@ -111,6 +111,9 @@ class Fit:
             jit_compile=False,  # compiling takes longer than these trainings
             **(compiled or {}),
         )
+        # Else the first step makes them, and the graph is made twice.
+        if model.built:
+            model.optimizer.build(model.trainable_variables)
         every = [*callbacks, self.guard]
         model.fit(x, y, batch_size=BATCH, epochs=epochs, callbacks=every, verbose=0, **fit)
         self.steps = int(model.optimizer.iterations)

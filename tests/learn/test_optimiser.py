@@ -91,6 +91,7 @@ def test_in_single_precision_every_step_counts() -> None:
         ("network", "preset", "vgg16", False),
         ("data", "workers", 7, True),
         ("data", "file", "moved.hdf5", True),
+        ("data", "checksum", False, True),
         ("fit", "tensorboard", True, True),
     ],
 )

@@ -18,11 +18,11 @@ from states import output, snapshot, stats, stream
 from liveclf.live.stats import Histogram
 from liveclf.monitor.metrics import Metrics
 from liveclf.monitor.snapshot import RadioState, Snapshot
-from liveclf.monitor.table import READY, REFUSED, TABLE
+from liveclf.monitor.table import READY, REFUSED, SENT, TABLE
 from liveclf.sources.capture.timeline import CAUSES
 
 ROOT = Path(__file__).parent.parent.parent
-ALL = (*TABLE, READY, REFUSED)
+ALL = (*TABLE, READY, REFUSED, *SENT)
 OPEN = "application/openmetrics-text; version=1.0.0"
 
 

@@ -16,7 +16,8 @@ class FakeTape:
     """Keeps the calls in their order.
 
     Attributes:
-        calls: ("write", bytes, lost, estimated), ("retune", rate, centre), ("overflow",).
+        calls: ("write", bytes, lost, estimated), ("retune", rate, centre), ("overflow",),
+            ("clock", seconds), ("tell", sentence).
     """
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -33,6 +34,12 @@ class FakeTape:
 
     def retune(self, sample_rate_hz: float, center_hz: float) -> None:
         self._add("retune", sample_rate_hz, center_hz)
+
+    def clock(self, first_s: float) -> None:
+        self._add("clock", first_s)
+
+    def tell(self, sentence: str) -> None:
+        self._add("tell", sentence)
 
     @property
     def data(self) -> bytes:

@@ -28,16 +28,21 @@ def samples(n):
     return (k + 1j * (n - k)).astype(np.complex64)
 
 
+def time_of(rest_s):
+    return pmt.make_tuple(pmt.from_uint64(1_700_000_000), pmt.from_double(rest_s))
+
+
 def send(kind, address, tagged, key, n):
-    time = pmt.make_tuple(pmt.from_uint64(1_700_000_000), pmt.from_double(0.25))
     tags = [
         tag(0, "rx_rate", pmt.from_double(1e6)),
         tag(0, "rx_freq", pmt.from_double(433e6)),
-        tag(0, "rx_time", time),
+        tag(0, "rx_time", time_of(0.25)),
         tag(
             3, "note", pmt.dict_add(pmt.make_dict(), pmt.intern("a"), pmt.init_f32vector(2, [1, 2]))
         ),
         tag(n // 2, "rx_freq", pmt.from_double(868e6)),
+        # As if 5000 samples had been dropped here.
+        tag(3 * n // 4, "rx_time", time_of(0.25 + (3 * n // 4 + 5000) / 1e6)),
     ]
     source = blocks.vector_source_c(samples(n).tolist(), False, 1, tags)
     size = gr.sizeof_gr_complex

@@ -242,6 +242,25 @@ def test_a_retune_sets_the_clock_anew() -> None:
     assert second.epoch_s + (second.start_sample + 100) / 2e6 == pytest.approx(2000.0)
 
 
+def test_a_clock_that_the_driver_tells_goes_over_the_hosts_until_it_breaks() -> None:
+    ring = Ring.create(8, 4096)
+    tape = RingTape(ring, opened(), lambda: None, wall=lambda: 5000.0)
+    tape.clock(1000.0)
+    tape.write(bytes(400))
+    tape.write(bytes(400), lost=50)  # its time goes on with the count
+    tape.retune(2e6, 1e8)
+    tape.clock(2000.0)
+    tape.write(bytes(400), lost=10)
+    tape.retune(2e6, 1e8)
+    tape.write(bytes(400))
+    slots = [ring.take() for _ in range(4)]
+    ring.close(unlink=True)
+    starts = [(s.start_sample, s.epoch_s + s.start_sample / s.sample_rate_hz) for s in slots if s]
+    assert [start for start, _ in starts] == [0, 150, 260, 360]
+    told = [1000.0, 1000.0 + 150 / 1e6, 2000.0, 5000.0 - 100 / 2e6]
+    assert [time_s for _, time_s in starts] == pytest.approx(told, abs=1e-6)
+
+
 # ---------------------------------------------------------------- back-off
 
 

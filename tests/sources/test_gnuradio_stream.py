@@ -127,26 +127,6 @@ def test_a_break_that_the_publisher_marks_is_one_and_false_is_none():
     assert [s[2] for s in found] == [False, True, False]
 
 
-@pytest.mark.parametrize(
-    ("time", "breaks"),
-    [((1, 0.5), False), ((1, 0.5 + 4e-7), False), ((1, 0.5 + 3e-6), True), ((0, 0.1), True),
-     ((2**63 - 1, NAN), True)],
-)  # fmt: skip
-def test_a_time_that_disagrees_with_the_count_breaks_the_stream(time, breaks):
-    """From sample 0 at 1 s to sample 500,000 of 1 MS/s, half a second passes."""
-    to = reader(rate=1e6)
-    found = push(to, message(0, 500_000, Tag(0, "rx_time", (1, 0.0))))
-    found += push(to, message(500_000, 5, Tag(500_000, "rx_time", time)))
-    assert [s[2] for s in found] == [False, breaks]
-
-
-def test_times_without_a_rate_break_the_stream():
-    found = push(
-        reader(), message(0, 5, Tag(0, "rx_time", (1, 0.0))), message(5, 5, Tag(5, "rx_time", (1, 5e-6)))
-    )  # fmt: skip
-    assert [s[2] for s in found] == [False, True]
-
-
 # -- with and without headers --------------------------------------------------------------
 
 

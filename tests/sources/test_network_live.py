@@ -14,8 +14,9 @@ from fake_publisher import Publisher
 from fake_rtl_tcp import HEADER, FakeServer
 
 from liveclf.config import Hertz, RadioSettings, SourceSettings
-from liveclf.records import Block
+from liveclf.records import Block, Loss
 from liveclf.sources import open_source
+from liveclf.sources.capture.timeline import DEVICE
 from liveclf.sources.zeromq.gnuradio_tags import Tag, build
 
 LIMIT_S = 60
@@ -90,6 +91,30 @@ def test_a_publisher_that_begins_again_goes_on_behind_a_marked_gap(kind):
     assert second_hole == (2 * N - 1000, MISSING, False)
     assert [m for m in listener.said if "has gone" in m]
     assert [m for m in listener.said if "is back" in m]
+
+
+def test_the_publishers_clock_gives_times_and_losses_and_nonsense_is_said():
+    epoch_s, lost = 1_600_000_000, 500
+    times = [(epoch_s, 0.0), (epoch_s, (1000 + lost) / 1e6), "noon"]
+    messages = [
+        build(at, [Tag(at, "rx_rate", 1e6), Tag(at, "rx_time", time_)])
+        + FIRST[at : at + 1000].tobytes()
+        for at, time_ in zip((0, 1000, 2000), times, strict=True)
+    ]
+    publisher = Publisher("push")
+    publisher.send(*messages)
+    listener = Listener(publisher.device)
+    listener.take(3000)
+    while not listener.said:  # a sentence comes by another way than the samples
+        next(listener._blocks)
+    listener.close()
+    publisher.close(0)
+    np.testing.assert_array_equal(listener.iq, FIRST[:3000])
+    assert listener.breaks() == [(1000, lost, False)]
+    assert [loss for block in listener.blocks for loss in block.losses] == [Loss(DEVICE, lost)]
+    assert {block.epoch_s for block in listener.blocks} == {epoch_s}
+    assert any("those of the publisher" in note for note in listener.source.info.notes)
+    assert "rx_time 'noon' of the publisher is no time" in listener.said[0]
 
 
 def test_an_rtl_tcp_server_that_dies_is_set_again_and_goes_on_behind_a_marked_gap():

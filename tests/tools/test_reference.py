@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from liveclf.model.bundle import KERAS_FILE, load_bundle
 from liveclf.model.engines.onnx_engine import OnnxEngine
@@ -28,7 +33,7 @@ SMALLEST = [
     "--epoch-steps",
     "1",
     "--batch",
-    "16",
+    "128",
     "--pool",
     "1024",
     "--workers",
@@ -51,11 +56,28 @@ def reference(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stages() -> Iterator[Any]:
+    """Return the script as a module, that stays in this process and leaves its alarm alone."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(SCRIPT.parent))
+        script = import_module(SCRIPT.stem)
+        patched.setattr(script, "with_jemalloc", lambda: None)
+        patched.setattr(script, "interrupted_after", lambda _: nullcontext())
+        yield script
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, stages: Any) -> Path:
     folder = tmp_path_factory.mktemp("reference")
-    done = reference("train", "--run", folder / "run", "--out", folder / "out", *SMALLEST)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {"step": 2, "of": 2}
+    said = io.StringIO()
+    tf.config.run_functions_eagerly(True)  # graphs take longer to make than two steps
+    try:
+        with redirect_stdout(said):
+            flags = ["--run", str(folder / "run"), "--out", str(folder / "out"), *SMALLEST]
+            assert stages.main(["train", *flags]) == 0
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert json.loads(said.getvalue().splitlines()[-1]) == {"step": 2, "of": 2}
     return folder
 
 
@@ -68,10 +90,8 @@ def test_what_is_left_to_finish_is_half_precision_settings_and_history(trained: 
 
 
 def test_the_second_stage_makes_a_bundle_of_them(
-    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Path, stages: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    stages = import_module(SCRIPT.stem)
     weights, folder = trained / "out", trained / "bundle"
     assert stages.main(["finish", "--weights", str(weights), "--bundle", str(folder)]) == 0
     said = capsys.readouterr().out
@@ -93,3 +113,21 @@ def test_flags_of_a_training_have_no_meaning_for_the_second_stage() -> None:
     done = reference("finish", "--weights", "x", "--bundle", "y", "--steps", "3")
     assert done.returncode == 2
     assert "finish takes no --steps 3" in done.stderr
+
+
+def test_the_script_begins_as_a_program_and_refuses_a_training_before_there_is_a_run(
+    tmp_path: Path,
+) -> None:
+    done = reference("train", "--run", tmp_path / "run", "--out", tmp_path / "out", "--lr", "-1")
+    assert done.returncode != 0
+    assert "expected `float` > 0.0" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_is_interrupted_when_its_time_is_up() -> None:
+    code = "import reference, time\nwith reference.interrupted_after(0.01): time.sleep(60)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=SCRIPT.parent, capture_output=True, text=True,
+        timeout=240, check=False,
+    )  # fmt: skip
+    assert "KeyboardInterrupt" in done.stderr

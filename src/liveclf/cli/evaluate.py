@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 TEST = "test"
 PARTS = ("train", "validation", TEST)
 # Settings of recordings that are flags here.
-_RECORDING = {"decimate": SourceSettings().decimate, "hop": WindowSettings().hop}
+_SOURCE = SourceSettings()
+_RECORDING = {
+    "decimate": _SOURCE.decimate,
+    "checksum": _SOURCE.checksum,
+    "hop": WindowSettings().hop,
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +73,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="of recordings: samples from one window to the next; none: the window length",
+    )
+    parser.add_argument(
+        "--checksum",
+        action=argparse.BooleanOptionalAction,
+        default=_RECORDING["checksum"],
+        help="of recordings: verify the SHA-512 before they are read (default: %(default)s)",
     )
     parser.add_argument(
         "--detect",
@@ -126,8 +137,12 @@ def _settings(arguments: argparse.Namespace) -> RunSettings:
     from liveclf.cli.annotated import is_recording
 
     recordings = [is_recording(path) for path in arguments.data]
-    asked = {key: getattr(arguments, key) for key in ("decimate", "hop")}
-    of_recordings = [f"--{k}" for k, v in asked.items() if v not in (None, _RECORDING[k])]
+    asked = {key: getattr(arguments, key) for key in _RECORDING}
+    of_recordings = [
+        f"--no-{key}" if value is False else f"--{key}"
+        for key, value in asked.items()
+        if value != _RECORDING[key]
+    ]
     if of_recordings and not any(recordings):
         raise UsageError(f"{of_recordings[0]} is for recordings, and no --data is one.")
     if arguments.classes and all(recordings):
@@ -143,7 +158,7 @@ def _settings(arguments: argparse.Namespace) -> RunSettings:
             "engine": arguments.engine,
             "precision": arguments.precision,
         },
-        "source": {"decimate": arguments.decimate},
+        "source": {"decimate": arguments.decimate, "checksum": arguments.checksum},
         "detect": {"wanted": False},  # of the windows
         "window": hop,
     }

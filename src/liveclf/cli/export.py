@@ -43,7 +43,7 @@ def _demonstration(window_samples: int) -> FloatArray:
     from liveclf.dsp.framer import Framer
     from liveclf.sources import open_source
 
-    source = open_source(SourceSettings())
+    source = open_source(SourceSettings(checksum=False))  # any windows do
     framer = Framer(window_samples)
     try:
         return np.concatenate([w.x for block in source.blocks() for w in framer.push(block)])

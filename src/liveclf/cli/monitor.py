@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from liveclf import __version__
-from liveclf.config import DEFAULT_METRICS
+from liveclf.config import DEFAULT_METRICS, MetricsSettings
 from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import MissingExtraError
+from liveclf.live.pipeline import Stream
 from liveclf.protocols import Returning
+from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.cli.setup import Setup
@@ -43,14 +45,18 @@ class _Heard:
     at_s: float = 0.0
 
 
-class Monitor:
-    """Metrics and health beside a run; they are served from the beginning until `close`."""
+class Served:
+    """Metrics and health of some streams; they are served from the beginning until `close`."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(
+        self, settings: MetricsSettings, streams: Sequence[Stream], seen: Sequence[StreamInfo]
+    ) -> None:
         """Begin to serve.
 
         Args:
-            setup: Of the run.
+            settings: Where, and what is unwell.
+            streams: That are watched.
+            seen: What is known of each, as what reads it sees it.
 
         Raises:
             MissingExtraError: The library is not installed.
@@ -67,12 +73,10 @@ class Monitor:
         from liveclf.monitor.health import Health
         from liveclf.monitor.server import Server
 
-        settings = setup.settings.metrics
         listener, address = listen(metrics_address(settings.at), _NAME)
         self.url, self.is_open = f"{address.url}metrics", not address.is_loopback
-        self._setup = setup
-        self._heard = [_Heard() for _ in setup.streams]
-        self._next_s = 0.0
+        self._streams, self._seen = streams, seen
+        self._heard = [_Heard() for _ in streams]
         self._health = Health(float(settings.health_limit_s))
         self._metrics = Metrics(
             lambda: not self._health.not_ready(), lambda: self._server.n_refused
@@ -89,44 +93,14 @@ class Monitor:
             is_loopback=address.is_loopback,
         )
 
-    def on_block(self, figures: Callable[[], Mapping[str, Any]], output: FanOut) -> None:
-        """Leave a snapshot, now and then; called by the loop.
-
-        Args:
-            figures: Makes them.
-            output: Of the run.
-        """
-        self._health.beat()
-        if (now_s := time.monotonic()) >= self._next_s:
-            self._next_s = now_s + _EACH_S
-            self._take(figures(), output)
-
-    def end(self, figures: Mapping[str, Any], output: FanOut) -> None:
-        """Leave the last snapshot, after the outputs have ended."""
-        self._take(figures, output)
-        self._health.end()
-
     def close(self) -> None:
         """Serve no more."""
         self._server.close()
 
-    def _take(self, figures: Mapping[str, Any], output: FanOut) -> None:
-        from liveclf.monitor.snapshot import Snapshot
-
-        snapshot = Snapshot(
-            version=__version__,
-            model=self._setup.model.name,
-            engine=self._setup.engine,
-            streams=tuple(map(self._state, range(len(self._heard)), figures["streams"])),
-            outputs=output.current,
-        )
-        self._metrics.take(snapshot)
-        self._health.look(snapshot)
-
     def _state(self, number: int, figures: Mapping[str, Any]) -> StreamState:
         from liveclf.monitor.snapshot import RadioState, StreamState
 
-        stream, info = self._setup.streams[number], self._setup.seen[number]
+        stream, info = self._streams[number], self._seen[number]
         source, heard = stream.source, self._heard[number]
         if figures["samples"] != heard.samples:
             heard.samples, heard.at_s = figures["samples"], time.time()
@@ -148,6 +122,49 @@ class Monitor:
 
         body, content_type = self._metrics.scrape(accept)
         return Answer(200, content_type, body)
+
+
+class Monitor(Served):
+    """Those of a run."""
+
+    def __init__(self, setup: Setup) -> None:
+        """Begin to serve; raises as `Served` does.
+
+        Args:
+            setup: Of the run.
+        """
+        super().__init__(setup.settings.metrics, setup.streams, setup.seen)
+        self._setup, self._next_s = setup, 0.0
+
+    def on_block(self, figures: Callable[[], Mapping[str, Any]], output: FanOut) -> None:
+        """Leave a snapshot, now and then; called by the loop.
+
+        Args:
+            figures: Makes them.
+            output: Of the run.
+        """
+        self._health.beat()
+        if (now_s := time.monotonic()) >= self._next_s:
+            self._next_s = now_s + _EACH_S
+            self._take(figures(), output)
+
+    def end(self, figures: Mapping[str, Any], output: FanOut) -> None:
+        """Leave the last snapshot, after the outputs have ended."""
+        self._take(figures, output)
+        self._health.end()
+
+    def _take(self, figures: Mapping[str, Any], output: FanOut) -> None:
+        from liveclf.monitor.snapshot import Snapshot
+
+        snapshot = Snapshot(
+            version=__version__,
+            model=self._setup.model.name,
+            engine=self._setup.engine,
+            streams=tuple(map(self._state, range(len(self._heard)), figures["streams"])),
+            outputs=output.current,
+        )
+        self._metrics.take(snapshot)
+        self._health.look(snapshot)
 
 
 def _health(wrong: Callable[[], list[str]]) -> Callable[[str], Answer]:

@@ -16,6 +16,7 @@ from liveclf.notes import Note
 from liveclf.protocols import Source
 
 if TYPE_CHECKING:
+    from liveclf.cli.sending import SendMonitor
     from liveclf.sources.zeromq.sender import Sender
 
 # For receivers to take what is queued: at the end of the stream, and after a signal.
@@ -62,13 +63,43 @@ def publish(settings: PublishSettings) -> int:
     except BaseException:
         sender.close(0)
         raise
+    try:
+        monitor = _monitor(settings, source, sender, tell)
+    except BaseException:
+        source.close()
+        sender.close(0)
+        raise
     if not source.info.is_live:
         sender.wait_for_receivers()
-    return _send_all(source, sender, settings, tell)
+    try:
+        return _send_all(source, sender, settings, tell, monitor)
+    finally:
+        if monitor:
+            monitor.close()
+
+
+def _monitor(
+    settings: PublishSettings, source: Source, sender: Sender, tell: Callable[[str], None]
+) -> SendMonitor | None:
+    """Return metrics and health, if asked for."""
+    if not settings.metrics.at:
+        return None
+    from liveclf.cli.sending import SendMonitor
+
+    monitor = SendMonitor(settings.metrics, source, sender)
+    tell(Note(f"Metrics: {monitor.url}", "metrics", url=monitor.url))
+    if monitor.is_open:
+        tell(Note("They are open to every machine that gets there, without a password.",
+                  "metrics_open", "warning", url=monitor.url))  # fmt: skip
+    return monitor
 
 
 def _send_all(
-    source: Source, sender: Sender, settings: PublishSettings, tell: Callable[[str], None]
+    source: Source,
+    sender: Sender,
+    settings: PublishSettings,
+    tell: Callable[[str], None],
+    monitor: SendMonitor | None,
 ) -> int:
     from liveclf.dsp.decimate import Decimator
     from liveclf.live.pipeline import through
@@ -79,15 +110,23 @@ def _send_all(
     decimator = Decimator(settings.source.decimate)
     every = Every(settings.publish.stats_s, lambda: tell(_note(sender, began_s, "statistics")))
     taken = True
+
+    def turn() -> None:
+        every()
+        service.beat(lambda: _line(sender, began_s))
+        if monitor:
+            monitor.on_turn()
+
+    sender.idle = turn  # it turns while nobody takes anything, too
     with stopped_by_signals(source.close, sender.stop) as signals:
         service.ready()
         try:
             if sender.waits:
                 tell("Nothing is sent before somebody listens.")
-            for block in through([decimator], source.blocks()):
+            blocks = source.blocks()
+            for block in through([decimator], monitor.counting(blocks) if monitor else blocks):
                 sender.send(block)
-                every()
-                service.beat(lambda: _line(sender, began_s))
+                turn()
         finally:
             service.stopping()
             source.close()

@@ -177,6 +177,10 @@ def _refuse_conflicts(settings: TrainSettings, together: ClusterSettings) -> Non
         raise UsageError(
             f"--cluster trains on windows only, and --data {settings.data.file} is recordings."
         )
+    if not settings.data.checksum and not recordings:
+        raise UsageError(
+            f"--no-checksum is for recordings, and --data {settings.data.file or '(none)'} is none."
+        )
     if settings.network.added and not recordings:
         raise UsageError(
             f"--add-class {settings.network.added[0]} is of recordings, and --data "

@@ -83,7 +83,8 @@ def read_recordings(settings: TrainSettings, tell: Tell) -> Recorded:
 
     path = Path(settings.data.file)
     info = load_bundle(settings.network.start).info
-    reading = _Reading(path, _Labels(info, settings.network.added), info.window_samples)
+    labels = _Labels(info, settings.network.added)
+    reading = _Reading(path, labels, info.window_samples, checksum=settings.data.checksum)
     emissions = tuple(one for file in _files(path) for one in reading.emissions(file))
     reading.labels.refuse_unknown(path)
     for sentence in reading.told():
@@ -174,11 +175,12 @@ class _Reading:
     path: Path
     labels: _Labels
     window: int
+    checksum: bool
     left_out: Counter[str] = field(default_factory=Counter)
 
     def emissions(self, file: Path) -> Iterator[RecordedEmission]:
         """Yield what of a recording can be trained on."""
-        source = open_source(SourceSettings(path=str(file)))
+        source = open_source(SourceSettings(path=str(file), checksum=self.checksum))
         try:
             info = source.info
             self.left_out["recordings have no annotation with a label"] += not info.annotations

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from liveclf.config.model import ModelSettings
 from liveclf.config.quantities import Auto, Seconds
-from liveclf.config.run import DetectSettings
+from liveclf.config.run import DetectSettings, MetricsSettings
 from liveclf.config.section import LOG_FORMATS, Decibels, Level, Section, one_of, option
 from liveclf.config.sources import RadioSettings, SourceSettings
 
@@ -105,6 +105,7 @@ class PublishSettings(Section, frozen=True):
     source: SourceSettings = SourceSettings()
     radio: RadioSettings = RadioSettings()
     publish: SendSettings = SendSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 # fmt: on

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from liveclf.config.quantities import Count, Seconds
 from liveclf.config.section import Section, Share, one_of, option
+from liveclf.config.sources import SourceSettings
 
 # What settings may say that are one name of a few.
 PRESETS = ("vgg16", "vgg16-slim", "vgg16-classic")
@@ -72,6 +73,7 @@ class DataSettings(Section, frozen=True):
     workers: Annotated[int, option("processes that make windows", "--workers", metavar="N", ge=1)] = 1
     heldout_windows: Annotated[int, option("most windows for validation and calibration, of another seed or of the file's validation share", "--heldout", metavar="N", ge=512, tuning=4096)] = 6000
     recorded_share: Annotated[float, option("share of the windows of a step that come from recordings; the others are generated, so that the old classes are not forgotten", "--recorded-share", metavar="S", gt=0, lt=1)] = 0.2
+    checksum: Annotated[bool, option("verify the SHA-512 of the recordings before they are read", "--checksum")] = SourceSettings().checksum
 
     def __post_init__(self) -> None:
         """Refuse a range of SNR that is upside down, and names of classes for no file."""

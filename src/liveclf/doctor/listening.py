@@ -111,6 +111,12 @@ class CountingTape:
     def retune(self, sample_rate_hz: float, center_hz: float) -> None:
         """Do nothing: all that counts is how many come."""
 
+    def clock(self, first_s: float) -> None:
+        """Do nothing, likewise."""
+
+    def tell(self, sentence: str) -> None:
+        """Do nothing, likewise."""
+
 
 def listen(module: str, source: SourceSettings, radio: RadioSettings, listen_s: float) -> Heard:
     """Listen to a device; blocks, and may hang, so it is called in a process of its own.

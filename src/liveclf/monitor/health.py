@@ -47,9 +47,15 @@ class Health:
     def look(self, snapshot: Snapshot) -> None:
         """Note what goes on and what does not."""
         watched: dict[str, _Standstill] = {}
+        sent = snapshot.sent
+        is_held = bool(sent and sent.is_held)  # then no samples are read
         for number, stream in enumerate(snapshot.streams):
             for what, value, is_due in _progress_of(stream):
-                self._watch(watched, f"stream {number} ({stream.name}): {what}", value, is_due)
+                name = f"stream {number} ({stream.name}): {what}"
+                self._watch(watched, name, value, is_due and not is_held)
+        if sent:  # that nobody listens is no fault of a publisher
+            is_due = is_held and sent.n_receivers > 0
+            self._watch(watched, f"{sent.name}: no receiver takes anything", sent.messages, is_due)
         for output in snapshot.outputs:
             written = output.n_records - output.n_dropped - output.n_waiting
             self._watch(watched, f"{output.name}: nothing written", written, output.n_waiting > 0)

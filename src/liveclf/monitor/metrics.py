@@ -21,7 +21,7 @@ from prometheus_client.utils import floatToGoString
 
 from liveclf.live.stats import Histogram
 from liveclf.monitor.snapshot import Snapshot
-from liveclf.monitor.table import READY, REFUSED, TABLE, Described, Rows
+from liveclf.monitor.table import READY, REFUSED, Described, Rows, table_of
 
 _FRESH_S = 0.5  # of what is told of the process and of health
 
@@ -77,7 +77,7 @@ class Metrics:
     def families(self) -> Iterator[Metric]:
         """Yield every metric."""
         if snapshot := self._snapshot:
-            for described in TABLE:
+            for described in table_of(snapshot):
                 yield _family(described, described.rows(snapshot))
         yield _family(READY, iter([((), float(self._is_ready()))]))
         yield _family(REFUSED, iter([((), float(self._n_refused()))]))

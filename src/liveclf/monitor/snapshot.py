@@ -49,6 +49,25 @@ class StreamState:
 
 
 @dataclass(frozen=True, slots=True)
+class SentState:
+    """What `liveclf publish` sends.
+
+    Attributes:
+        name: Of the socket, in words.
+        samples: Sent so far.
+        messages: Likewise.
+        n_receivers: Connections that are open.
+        is_held: It waits for a receiver: for the first, or for a slow one.
+    """
+
+    name: str
+    samples: int
+    messages: int
+    n_receivers: int
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The whole run.
 
@@ -58,6 +77,7 @@ class Snapshot:
         engine: What runs it, in words.
         streams: In the order of their numbers.
         outputs: Listeners, such as the page, among them.
+        sent: None where samples are labelled.
     """
 
     version: str
@@ -65,3 +85,4 @@ class Snapshot:
     engine: str
     streams: tuple[StreamState, ...]
     outputs: tuple[SinkState, ...]
+    sent: SentState | None = None

@@ -153,6 +153,14 @@ def _sources(snapshot: Snapshot) -> Rows:
         )
 
 
+def _of_sender(name: str) -> Callable[[Snapshot], Rows]:
+    def rows(snapshot: Snapshot) -> Rows:
+        if snapshot.sent:
+            yield (), float(getattr(snapshot.sent, name))
+
+    return rows
+
+
 _STREAM, _OUTPUT = ("stream",), ("output",)
 
 # One metric a line reads as the table it is.
@@ -191,7 +199,28 @@ TABLE: tuple[Described, ...] = (
     Described("liveclf_output_queue_batches", "gauge", "Batches of records that wait for an output.", _OUTPUT, _of_outputs("n_waiting")),
     Described("liveclf_output_queue_limit_batches", "gauge", "Batches that its queue holds.", _OUTPUT, _of_outputs("n_room")),
 )
+SENT: tuple[Described, ...] = (
+    Described("liveclf_sent_samples_total", "counter", "Samples that were sent.", (), _of_sender("samples")),
+    Described("liveclf_sent_messages_total", "counter", "Messages that they were sent in.", (), _of_sender("messages")),
+    Described("liveclf_receivers", "gauge", "Connections of receivers that are open.", (), _of_sender("n_receivers")),
+    Described("liveclf_sender_held", "gauge", "1 while it waits for a receiver: for the first, or for a slow one.", (), _of_sender("is_held")),
+)
 # Of the server itself, at the time of the scrape.
 READY = Described("liveclf_ready", "gauge", "1 if /health/ready says so.", (), lambda _: iter(()))
 REFUSED = Described("liveclf_http_refused_total", "counter", "Connections refused, as too many were open.", (), lambda _: iter(()))
 # fmt: on
+
+_OF_SOURCES = (
+    "build_info stream_info sample_rate_hertz samples_total signal_seconds_total"
+    " last_samples_timestamp_seconds samples_lost_total samples_lost_estimated_total"
+    " samples_left_out_total source_gone_total source_retries_total capture_buffer_ratio"
+)
+_SENDING = (
+    *(d for d in TABLE if d.name.removeprefix("liveclf_") in _OF_SOURCES.split()),
+    *SENT,
+)
+
+
+def table_of(snapshot: Snapshot) -> tuple[Described, ...]:
+    """Return what is told of a run, or of a publisher."""
+    return _SENDING if snapshot.sent else TABLE

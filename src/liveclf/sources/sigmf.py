@@ -156,5 +156,5 @@ def _verify(stored: _Stored, meta: dict[str, Any], path: Path) -> None:
     if digest.hexdigest() != expected.lower():
         raise SourceError(
             f"Recording {path} does not have the SHA-512 that its metadata gives: the samples are"
-            " damaged or were changed; --no-checksum replays it all the same."
+            " damaged or were changed; --no-checksum reads it all the same."
         )

@@ -17,7 +17,8 @@ NAMED = "settings_"
 _FREE = {
     *("start", "recipe"),
     *("patience", "mixed", "tensorboard", "error_share", "on_stuck"),
-    *("file", "class_file", "test_share", "validation_share", "workers", "heldout_windows"),
+    *("file", "class_file", "checksum", "test_share", "validation_share"),
+    *("workers", "heldout_windows"),
 }
 
 

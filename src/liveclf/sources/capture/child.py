@@ -63,26 +63,26 @@ def capture(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent acts
     for stream in (1, 2):  # driver libraries print as they like
         os.dup2(channels.output.fileno(), stream)
-    status = channels.status
+    send = _one_at_a_time(channels.status)
     try:
         driver: Driver = import_module(module).open_driver(settings, radio)
     except Exception as error:
-        status.send(_failure_of(error))
+        send(_failure_of(error))
         return
     opened = driver.opened
-    status.send(opened)
+    send(opened)
     try:
         ring = Ring.attach(*channels.control.recv())
     except EOFError:  # not wanted any more
         driver.close()
         return
-    tape = RingTape(ring, opened, _ringing(channels.doorbell))
+    tape = RingTape(ring, opened, _ringing(channels.doorbell), send)
     stopping = threading.Event()
-    commands = _Commands(driver, tape, status)
+    commands = _Commands(driver, tape, send)
     _in_background(_obey, channels.control, driver, commands, stopping)
     if len(settings.center_hz) > 1:
         _in_background(_hop, commands, tape, settings, float(radio.dwell_s), stopping)
-    status.send(_run(driver, tape, opened))
+    send(_run(driver, tape, opened))
 
 
 def _run(driver: Driver, tape: RingTape, opened: Opened) -> Failure:
@@ -113,11 +113,22 @@ def _ringing(doorbell: Connection) -> Callable[[], None]:
     return ring
 
 
+def _one_at_a_time(status: Connection) -> Callable[[object], None]:
+    """Return what sends, from any thread: a connection bears no two at once."""
+    one = threading.Lock()
+
+    def send(news: object) -> None:
+        with one:
+            status.send(news)
+
+    return send
+
+
 class _Commands:
     """What a driver is told while it streams; one at a time, as no library bears two at once."""
 
-    def __init__(self, driver: Driver, tape: RingTape, status: Connection) -> None:
-        self._driver, self._tape, self._status = driver, tape, status
+    def __init__(self, driver: Driver, tape: RingTape, send: Callable[[object], None]) -> None:
+        self._driver, self._tape, self._send = driver, tape, send
         self._one = threading.Lock()
 
     def obey(self, order: float | GainWanted) -> None:
@@ -127,11 +138,11 @@ class _Commands:
                 if isinstance(order, GainWanted):
                     gain = self._driver.set_gain(order.gain_db, order.stage)
                     self._tape.regained()
-                    self._status.send(gain)
+                    self._send(gain)
                 else:
                     self._tape.hopped(self._driver.tune(order))
             except LiveclfError as error:
-                self._status.send(str(error))
+                self._send(str(error))
 
 
 def _obey(

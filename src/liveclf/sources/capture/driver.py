@@ -72,6 +72,17 @@ class Tape(Protocol):
         """Say that the samples from here on have another rate or centre."""
         ...
 
+    def clock(self, first_s: float) -> None:
+        """Say when the next sample was taken, in UNIX time; else the host's clock tells.
+
+        Only before the first sample, or behind `retune`: a stretch has one clock.
+        """
+        ...
+
+    def tell(self, sentence: str) -> None:
+        """Say something that is worth a line to the user."""
+        ...
+
 
 @dataclass(frozen=True)
 class Found:

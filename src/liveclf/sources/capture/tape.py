@@ -23,6 +23,7 @@ class RingTape:
         ring: Ring,
         opened: Opened,
         wake: Callable[[], None],
+        tell: Callable[[str], None] = lambda _: None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -33,10 +34,11 @@ class RingTape:
             ring: Where slots go.
             opened: Of the driver.
             wake: Called when there is something to read.
+            tell: Takes sentences for the user.
             clock: Monotonic, seconds.
             wall: UNIX time, seconds.
         """
-        self._ring, self._opened, self._wake = ring, opened, wake
+        self._ring, self._opened, self._wake, self.tell = ring, opened, wake, tell
         self._clock, self._wall = clock, wall
         self._lock = threading.Lock()  # samples come from one thread, retunes from another
         self._size = opened.format.bytes_per_sample
@@ -45,7 +47,7 @@ class RingTape:
         self._meter = DeficitMeter(self._rate_hz)
         self._carry = b""
         self._position = self._segment = 0
-        self._epoch_s = math.nan
+        self._epoch_s = self._first_s = math.nan
         self._lost = self._estimated = self._settled = 0
         self._to_settle = 0
         self._dwell_left = math.inf
@@ -63,6 +65,9 @@ class RingTape:
             n_samples = len(whole) // self._size
             if self._watches:
                 self._skip(0, self._meter.push(n_samples, now_s))
+            if not math.isnan(self._first_s):
+                self._epoch_s = self._first_s - self._position / self._rate_hz
+                self._first_s = math.nan
             if math.isnan(self._epoch_s):
                 self._anchor(n_samples)
             self._put(self._settle(whole), now_s)
@@ -78,6 +83,11 @@ class RingTape:
         """Go on with another rate or centre, see `driver.Tape`."""
         with self._lock:
             self._retune(sample_rate_hz, center_hz)
+
+    def clock(self, first_s: float) -> None:
+        """Set the clock by the next sample, see `driver.Tape`."""
+        with self._lock:
+            self._first_s = first_s
 
     def dwell(self, seconds: float) -> None:
         """Have `dwelt` wait until so much was heard from here on."""
@@ -106,7 +116,7 @@ class RingTape:
             self._meter = DeficitMeter(sample_rate_hz)
         self._rate_hz, self._center_hz = sample_rate_hz, center_hz
         self._segment += 1
-        self._epoch_s = math.nan
+        self._epoch_s = self._first_s = math.nan
 
     def _whole(self, data: Data) -> NDArray[np.uint8]:
         """Return whole samples, and keep the rest for the next call."""

@@ -6,6 +6,7 @@ headers each message says where it belongs, so that what is missing is counted e
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -104,6 +105,8 @@ class ZeroMqDriver:
         while not self._stopped:
             if (parts := self._receiver.receive()) is not None:
                 _put(self._stretches(parts), tape)
+                for note in self._reader.clock.notes():
+                    tape.tell(f"{self._name}: {note}")
 
     def tune(self, center_hz: float) -> float:
         """Refuse: a publisher takes no commands."""
@@ -165,11 +168,13 @@ class ZeroMqDriver:
                 f"The publisher says {reader.told_rate_hz:.12g} samples/s, --rate"
                 f" {reader.sample_rate_hz:.12g} goes over that."
             )
-        return tuple(notes)
+        return (*notes, *reader.clock.notes())
 
 
 def _put(stretches: list[Stretch], tape: Tape) -> None:
     for stretch in stretches:
         if stretch.is_new:
             tape.retune(stretch.sample_rate_hz, stretch.center_hz)
+        if not math.isnan(stretch.first_s):
+            tape.clock(stretch.first_s)
         tape.write(stretch.data, lost=stretch.lost)

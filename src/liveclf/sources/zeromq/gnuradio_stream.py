@@ -10,10 +10,15 @@ have to be right.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from liveclf.sources.zeromq.gnuradio_tags import START, Headed, Tag, parse
+from liveclf.sources.zeromq.gnuradio_time import Finding, TagClock
+
+TIME = "rx_time"
+"""Key of the tag with the time of a sample."""
 
 NEW_SEGMENT = "new_segment"
 """Key of a tag of ours, value true: what comes from here on does not continue what was."""
@@ -23,8 +28,7 @@ NEW_SEGMENT = "new_segment"
 _MOST_LOST = 2**40
 
 _HIGHEST_HZ = 1e12
-# By which times may disagree with the count of samples before they tell of a break.
-_TIME_TOLERANCE_S = 1e-6
+_ROUNDED = 1e-3  # by which a rate that the user wrote down may differ from the real one
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Stretch:
         is_new: They do not continue those before, or have another rate or centre.
         sample_rate_hz: NaN if unknown.
         center_hz: NaN if unknown.
+        first_s: UNIX time of the first, as the publisher tells it; NaN if it does not, or if
+            they continue those before.
     """
 
     data: memoryview
@@ -44,13 +50,20 @@ class Stretch:
     is_new: bool
     sample_rate_hz: float
     center_hz: float
+    first_s: float = math.nan
 
 
 class MessageReader:
     """Takes messages in their order, and counts what is missing between them."""
 
     def __init__(
-        self, bytes_per_sample: int, sample_rate_hz: float, center_hz: float, headed: bool | None
+        self,
+        bytes_per_sample: int,
+        sample_rate_hz: float,
+        center_hz: float,
+        headed: bool | None,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin before the first message.
 
@@ -59,6 +72,7 @@ class MessageReader:
             sample_rate_hz: As the user said, which goes over tags; NaN if not.
             center_hz: As the user said, which goes over tags; NaN if not.
             headed: Whether messages have headers; None if the first is to tell.
+            now: Monotonic, seconds.
         """
         self.headed = headed
         self.sample_rate_hz, self.center_hz = sample_rate_hz, center_hz
@@ -66,7 +80,8 @@ class MessageReader:
         self._size = bytes_per_sample
         self._fixed_rate, self._fixed_center = sample_rate_hz > 0, not math.isnan(center_hz)
         self._next: int | None = None  # index of the sample that should come
-        self._timed: tuple[int, float, float] | None = None  # a sample and its time: s, rest
+        self.clock = TagClock(is_rate_sure=self._fixed_rate)
+        self._now = now
 
     def push(self, message: memoryview) -> Iterator[Stretch]:
         """Take a message apart.
@@ -77,7 +92,7 @@ class MessageReader:
         if self.headed is None:
             self.headed = self._looks_headed(message)
         if not self.headed:
-            yield self._stretch(self._whole(message), 0, False)
+            yield self._stretch(self._whole(message), 0, False, 0)
             return
         headed = parse(message)
         data = self._whole(headed.payload)
@@ -86,15 +101,17 @@ class MessageReader:
         self._next = headed.offset + n_samples
         at = 0
         for position, tags in _by_position(headed, n_samples):
-            before = self._stretch(data[at * self._size : position * self._size], lost, is_new)
-            if not any([self._changes(tag) for tag in tags]):  # a list, so that all are heard
+            part = data[at * self._size : position * self._size]
+            before = self._stretch(part, lost, is_new, headed.offset + at)
+            found = self._hear(headed.offset + position, tags)
+            if not (found.breaks or found.lost):
                 continue
             if position > at:
                 yield before
-                at, lost = position, 0
-            is_new = True
+                at, lost, is_new = position, 0, False
+            lost, is_new = min(lost + found.lost, _MOST_LOST), is_new or found.breaks
         if n_samples > at or lost or is_new:
-            yield self._stretch(data[at * self._size :], lost, is_new)
+            yield self._stretch(data[at * self._size :], lost, is_new, headed.offset + at)
 
     def _looks_headed(self, message: memoryview) -> bool:
         if message[: len(START)] != START:
@@ -120,28 +137,49 @@ class MessageReader:
         lost = offset - self._next
         if 0 <= lost <= _MOST_LOST:
             return lost, False
-        self._timed = None
+        self.clock.forget()
         return 0, True
 
-    def _stretch(self, data: memoryview, lost: int, is_new: bool) -> Stretch:
-        return Stretch(data, lost, is_new, self.sample_rate_hz, self.center_hz)
+    def _stretch(self, data: memoryview, lost: int, is_new: bool, offset: int) -> Stretch:
+        first_s = self.clock.at(offset, self._rate_of_times_hz) if is_new else math.nan
+        return Stretch(data, lost, is_new, self.sample_rate_hz, self.center_hz, first_s)
 
-    def _changes(self, tag: Tag) -> bool:
+    def _hear(self, offset: int, tags: list[Tag]) -> Finding:
+        """Take note of the tags of a sample; tell what is missing there, and if it breaks."""
+        rate_hz = self._rate_of_times_hz  # up to here
+        # A list, so that all are heard.
+        breaks = any([self._changes(tag, offset) for tag in tags if tag.key != TIME])
+        lost = 0
+        for tag in tags:
+            if tag.key == TIME:
+                found = self.clock.hear(tag.offset, tag.value, rate_hz, self._now())
+                breaks, lost = breaks or found.breaks, lost + found.lost
+        return Finding(min(lost, _MOST_LOST), breaks)
+
+    @property
+    def _rate_of_times_hz(self) -> float:
+        """The rate that fits the publisher's clock: what the user said may be rounded."""
+        told_hz, used_hz = self.told_rate_hz, self.sample_rate_hz
+        return told_hz if abs(told_hz - used_hz) <= _ROUNDED * used_hz else used_hz
+
+    def _changes(self, tag: Tag, offset: int) -> bool:
         """Take note of a tag; tell whether the stream breaks there."""
         if isinstance(tag.value, bool):
-            return tag.key == NEW_SEGMENT and tag.value
+            if breaks := tag.key == NEW_SEGMENT and tag.value:
+                self.clock.forget()
+            return breaks
         match tag:
             case Tag(key="rx_rate", value=int() | float() as rate_hz):
-                return self._changes_rate(float(rate_hz))
+                return self._changes_rate(float(rate_hz), offset)
             case Tag(key="rx_freq", value=int() | float() as center_hz):
                 return self._changes_center(float(center_hz))
-            case Tag(key="rx_time", value=(int() as whole_s, int() | float() as rest_s)):
-                return self._breaks_time(tag.offset, min(whole_s, 2**63), float(rest_s))
         return False
 
-    def _changes_rate(self, rate_hz: float) -> bool:
+    def _changes_rate(self, rate_hz: float, offset: int) -> bool:
         if not 0 < rate_hz < _HIGHEST_HZ:
             return False
+        if rate_hz != self.told_rate_hz:
+            self.clock.advance(offset, self._rate_of_times_hz)
         self.told_rate_hz = rate_hz
         if self._fixed_rate or rate_hz == self.sample_rate_hz:
             return False
@@ -153,20 +191,6 @@ class MessageReader:
             return False
         self.center_hz = center_hz
         return True
-
-    def _breaks_time(self, offset: int, whole_s: int, rest_s: float) -> bool:
-        """Tell whether samples are missing before one whose time was told.
-
-        A radio that dropped samples says so by a new time. How many is not derived from it:
-        behind a decimator the rate is not the one of the times.
-        """
-        before, self._timed = self._timed, (offset, whole_s, rest_s)
-        if before is None:
-            return False
-        passed_s = (whole_s - before[1]) + (rest_s - before[2])
-        counted_s = (offset - before[0]) / self.sample_rate_hz
-        off_s = abs(passed_s - counted_s)
-        return not off_s <= _TIME_TOLERANCE_S + 0.5 / self.sample_rate_hz  # NaN, too, breaks
 
 
 def _by_position(headed: Headed, n_samples: int) -> Iterator[tuple[int, list[Tag]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from liveclf.addresses import is_zeromq
 from liveclf.config import SendSettings
@@ -28,6 +28,14 @@ class Sender:
 
     A live stream does not wait: who is too slow for it misses messages, and sees that by
     their offsets. A recording waits for somebody who listens, and for the slowest of them.
+
+    Attributes:
+        samples: Sent so far.
+        messages: Likewise.
+        lost: Samples missing in what was to be sent.
+        listened: Whether anybody listens.
+        is_held: It waits for a receiver.
+        idle: Called now and then while it waits.
     """
 
     def __init__(self, settings: SendSettings) -> None:
@@ -51,7 +59,13 @@ class Sender:
             raise UsageError(
                 f"--to {settings.to} is no address; write it as tcp://HOST:PORT or ipc:///PATH."
             )
+        from zmq.utils.monitor import recv_monitor_message
+
+        self._event_of = recv_monitor_message
         self.samples = self.messages = self.lost = 0
+        self.idle: Callable[[], None] = lambda: None
+        self.is_held = False
+        self._connections: set[int] = set()
         self.listened = False
         self._zmq, self._settings = zmq, settings
         self._waits = self._stopped = False
@@ -64,6 +78,9 @@ class Sender:
         self._socket.setsockopt(zmq.SNDHWM, _MOST_MESSAGES)
         self._socket.setsockopt(zmq.SNDTIMEO, _WAKE_MS)
         self._socket.setsockopt(zmq.IPV6, 1)
+        self._monitor = self._socket.get_monitor_socket(
+            zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
+        )
         self._attach()
 
     @property
@@ -73,6 +90,12 @@ class Sender:
         key = f", key {settings.key}" if settings.key else ""
         tags = "tag headers" if settings.tags else "no tag headers"
         return f"{settings.socket.upper()} {settings.to}, {tags}{key}"
+
+    @property
+    def n_receivers(self) -> int:
+        """Connections that are open."""
+        self._count_connections()
+        return len(self._connections)
 
     @property
     def waits(self) -> bool:
@@ -120,6 +143,7 @@ class Sender:
             Whether it was taken in that time.
         """
         began_s = time.monotonic()
+        self._socket.disable_monitor()
         self._context.destroy(linger=round(linger_s * 1000))
         return time.monotonic() - began_s < linger_s
 
@@ -128,6 +152,7 @@ class Sender:
         try:
             (self._socket.connect if settings.connect else self._socket.bind)(settings.to)
         except self._zmq.ZMQError as error:
+            self._socket.disable_monitor()
             self._context.destroy(linger=0)
             why = reason(error).partition(" (")[0]  # pyzmq adds the address
             doing = "connected to" if settings.connect else "bound"
@@ -147,7 +172,8 @@ class Sender:
                 except zmq.Again:
                     if self._stopped:
                         return False
-                    self._hear()
+                    self._hold()
+        self.is_held = False
         self.listened = self.listened or self._settings.socket == "push"
         return True
 
@@ -156,10 +182,17 @@ class Sender:
             if self._stopped:
                 return
             self._socket.poll(_WAKE_MS)
-            self._hear()
+            self._hold()
+
+    def _hold(self) -> None:
+        """Take note of what happens while it waits."""
+        self.is_held = True
+        self._hear()
+        self.idle()
 
     def _hear(self) -> None:
         """Take note of who subscribes: one message for the first of a topic, one for the last."""
+        self._count_connections()
         if self._settings.socket == "push":
             return
         key = self._settings.key.encode()
@@ -170,6 +203,14 @@ class Sender:
             elif said[:1] == b"\x00":
                 self._topics.discard(said[1:])
         self.listened = bool(self._topics)
+
+    def _count_connections(self) -> None:
+        while self._monitor.poll(0):
+            told = self._event_of(self._monitor)
+            if told["event"] == self._zmq.EVENT_DISCONNECTED:
+                self._connections.discard(told["value"])
+            else:
+                self._connections.add(told["value"])
 
     def _payload(self, block: Block, first: int) -> bytes:
         iq = block.iq[first : first + MESSAGE_SAMPLES]
