@@ -263,10 +263,9 @@ def draw(points: list[Point], path: Path) -> None:
     axis.text(2344, axis.get_ylim()[0], " 2.4 MS/s", va="bottom", fontsize=7, color="grey")
     axis.set(
         xlabel="windows/s, int8 on two cores",
-        ylabel="right, % of windows: circles at 10 dB, triangles at 20 dB",
-        xscale="log",
+        ylabel="right, %: circles at 10 dB, triangles at 20 dB",
     )
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2)
     figure.tight_layout()
     figure.savefig(path, dpi=80)
 
