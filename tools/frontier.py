@@ -1,6 +1,6 @@
 """Compare slim networks trained alike: how much is right against how many windows a second.
 
-    python tools/frontier.py --set own.hdf5 --out DIR [--windows 98304] [--steps 2000]
+    python tools/frontier.py --data own.hdf5 --out DIR [--windows 98304] [--steps 2000]
 
 Each network learns from nothing, the same generated windows in the same order, for the same
 number of steps: far fewer than the shipped one had, so what counts is how they stand to each
@@ -72,7 +72,7 @@ class Point:
 def main() -> None:
     """Train what is missing, measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--set", type=Path, required=True, help="HDF5 to measure on")
+    parser.add_argument("--data", type=Path, required=True, help="HDF5 to measure on")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=98_304, help="to train on")
     parser.add_argument("--steps", type=int, default=2000)
@@ -192,7 +192,7 @@ def measure(names: list[str], asked: argparse.Namespace) -> list[Point]:
     folders = {name: _folder(asked.out, name) for name in names} | {SHIPPED: bundle.folder}
     opened = partial(OnnxEngine, precision="int8", batch=ENGINE_BATCH, before=front)
     engines = {name: opened(folder / LAYER_FILES["int8"]) for name, folder in folders.items()}
-    truth = read_hdf5(asked.set)
+    truth = read_hdf5(asked.data)
     classes = dict.fromkeys(names, CLASSES) | {SHIPPED: bundle.info.classes}
     scores = {
         name: score(
