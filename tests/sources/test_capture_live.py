@@ -23,6 +23,7 @@ from liveclf.errors import LiveclfError, MissingExtraError, SourceError, UsageEr
 from liveclf.records import Block
 from liveclf.sources.capture import live
 from liveclf.sources.capture.live import LiveSource
+from liveclf.sources.capture.process import CaptureProcess
 from liveclf.sources.capture.timeline import AWAY, CLOCK, DEVICE, OVERWRITTEN, SETTLING
 
 WAIT_S = 30.0  # generous: these machines are busy
@@ -282,6 +283,19 @@ def test_what_will_never_work_is_not_tried_again() -> None:
 def test_what_does_not_open_is_said_at_once(how: str, error: type[LiveclfError], said: str) -> None:
     with pytest.raises(error, match=said), listening(f"refuse={how}"):
         pass
+
+
+def test_a_failure_that_comes_with_the_end_of_the_process_is_read_once() -> None:
+    radio = RadioSettings(options=("refuse=source",))
+    process = CaptureProcess("fake_driver", SourceSettings(), radio)
+    try:
+        process._process.join(WAIT_S)  # then all of its pipes have news, and their end
+        process.poll(0)
+        assert process.failure is not None
+        assert "No fake radio is there" in process.failure.message
+        process.poll(0)
+    finally:
+        process.stop()
 
 
 def test_a_driver_that_hangs_at_opening_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,6 +144,8 @@ class CaptureProcess:
 
     def _read_output(self) -> None:
         """Keep the last lines of what driver libraries print."""
+        if self._output.closed:  # by a failure that was read first
+            return
         try:
             data = os.read(self._output.fileno(), 65_536)
         except BlockingIOError:
