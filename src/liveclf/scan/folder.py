@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from liveclf.errors import SinkError, UsageError
 from liveclf.scan import details, ticket
@@ -43,22 +44,31 @@ class Folder:
             SinkError: It cannot be written, or another scan writes there.
         """
         self.path = path
+        with ExitStack() as opened:  # what is refused leaves no file open, and no lock
+            self._log = opened.enter_context(self._begin(overwrite))
+            if (path / RESULTS).exists() and not (path / ticket.FILE).exists():
+                raise UsageError(
+                    f"{path} holds {RESULTS}, but no {ticket.FILE} that says how it was made; "
+                    "give --overwrite, or another --output."
+                )
+            details.sweep(path / details.FOLDER)
+            ticket.check_ticket(path, made_with)
+            self.results = ResultsFile(path / RESULTS, tell)
+            opened.pop_all()
+
+    def _begin(self, overwrite: bool) -> TextIO:
+        """Open the log, and keep others out."""
         try:
-            (path / details.FOLDER).mkdir(parents=True, exist_ok=True)
-            self._log = (path / LOG).open("a", encoding="utf-8")
-            _lock(self._log.fileno(), path)
-            if overwrite:
-                _clear(path)
+            (self.path / details.FOLDER).mkdir(parents=True, exist_ok=True)
+            with ExitStack() as opened:
+                log = opened.enter_context((self.path / LOG).open("a", encoding="utf-8"))
+                _lock(log.fileno(), self.path)
+                if overwrite:
+                    _clear(self.path)
+                opened.pop_all()
+                return log
         except OSError as error:
-            raise SinkError(f"Folder {path} cannot be written: {error.strerror}.") from None
-        if (path / RESULTS).exists() and not (path / ticket.FILE).exists():
-            raise UsageError(
-                f"{path} holds {RESULTS}, but no {ticket.FILE} that says how it was made; "
-                "give --overwrite, or another --output."
-            )
-        details.sweep(path / details.FOLDER)
-        ticket.check_ticket(path, made_with)
-        self.results = ResultsFile(path / RESULTS, tell)
+            raise SinkError(f"Folder {self.path} cannot be written: {error.strerror}.") from None
 
     def has(self, wanted: Found) -> bool:
         """Tell whether a recording is done: read to its end, and not changed since."""
