@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from liveclf.cli.monitor import Monitor
 from liveclf.cli.setup import Setup
 from liveclf.config import PictureSettings
 from liveclf.errors import UsageError
 from liveclf.live.pipeline import Stream
-from liveclf.notes import Note
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
-    from liveclf.cli.monitor import Monitor
     from liveclf.cli.saving import Saving
     from liveclf.cli.tui import Tui
     from liveclf.cli.watching import Watching
@@ -169,13 +168,8 @@ def _tui(setup: Setup, watching: Watching | None) -> Tui | None:
 def _monitor(setup: Setup, tell: Tell) -> Monitor | None:
     if not setup.settings.metrics.at:
         return None
-    from liveclf.cli.monitor import Monitor
-
     monitor = Monitor(setup)
-    tell(Note(f"Metrics: {monitor.url}", "metrics", url=monitor.url))
-    if monitor.is_open:
-        tell(Note("They are open to every machine that gets there, without a password.",
-                  "metrics_open", "warning", url=monitor.url))  # fmt: skip
+    monitor.introduce(tell)
     return monitor
 
 

@@ -14,13 +14,14 @@ from liveclf.config import DEFAULT_METRICS, MetricsSettings
 from liveclf.endpoints import Address, listen, parse_address
 from liveclf.errors import MissingExtraError
 from liveclf.live.pipeline import Stream
+from liveclf.notes import Note
 from liveclf.protocols import Returning
 from liveclf.records import StreamInfo
 
 if TYPE_CHECKING:
     from liveclf.cli.setup import Setup
     from liveclf.monitor.server import Answer
-    from liveclf.monitor.snapshot import StreamState
+    from liveclf.monitor.snapshot import Snapshot, StreamState
     from liveclf.sinks import FanOut
 
 _NAME = "--metrics"
@@ -75,7 +76,7 @@ class Served:
 
         listener, address = listen(metrics_address(settings.at), _NAME)
         self.url, self.is_open = f"{address.url}metrics", not address.is_loopback
-        self._streams, self._seen = streams, seen
+        self._streams, self._seen, self._next_s = streams, seen, 0.0
         self._heard = [_Heard() for _ in streams]
         self._health = Health(float(settings.health_limit_s))
         self._metrics = Metrics(
@@ -93,9 +94,27 @@ class Served:
             is_loopback=address.is_loopback,
         )
 
+    def introduce(self, tell: Callable[[str], None]) -> None:
+        """Tell where they are, and to whom they are open."""
+        tell(Note(f"Metrics: {self.url}", "metrics", url=self.url))
+        if self.is_open:
+            tell(Note("They are open to every machine that gets there, without a password.",
+                      "metrics_open", "warning", url=self.url))  # fmt: skip
+
     def close(self) -> None:
         """Serve no more."""
         self._server.close()
+
+    def _turn(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Note that the loop turns, and take a snapshot now and then."""
+        self._health.beat()
+        if (now_s := time.monotonic()) >= self._next_s:
+            self._next_s = now_s + _EACH_S
+            self._take(snapshot())
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self._metrics.take(snapshot)
+        self._health.look(snapshot)
 
     def _state(self, number: int, figures: Mapping[str, Any]) -> StreamState:
         from liveclf.monitor.snapshot import RadioState, StreamState
@@ -134,7 +153,7 @@ class Monitor(Served):
             setup: Of the run.
         """
         super().__init__(setup.settings.metrics, setup.streams, setup.seen)
-        self._setup, self._next_s = setup, 0.0
+        self._setup = setup
 
     def on_block(self, figures: Callable[[], Mapping[str, Any]], output: FanOut) -> None:
         """Leave a snapshot, now and then; called by the loop.
@@ -143,28 +162,23 @@ class Monitor(Served):
             figures: Makes them.
             output: Of the run.
         """
-        self._health.beat()
-        if (now_s := time.monotonic()) >= self._next_s:
-            self._next_s = now_s + _EACH_S
-            self._take(figures(), output)
+        self._turn(lambda: self._snapshot(figures(), output))
 
     def end(self, figures: Mapping[str, Any], output: FanOut) -> None:
         """Leave the last snapshot, after the outputs have ended."""
-        self._take(figures, output)
+        self._take(self._snapshot(figures, output))
         self._health.end()
 
-    def _take(self, figures: Mapping[str, Any], output: FanOut) -> None:
+    def _snapshot(self, figures: Mapping[str, Any], output: FanOut) -> Snapshot:
         from liveclf.monitor.snapshot import Snapshot
 
-        snapshot = Snapshot(
+        return Snapshot(
             version=__version__,
             model=self._setup.model.name,
             engine=self._setup.engine,
             streams=tuple(map(self._state, range(len(self._heard)), figures["streams"])),
             outputs=output.current,
         )
-        self._metrics.take(snapshot)
-        self._health.look(snapshot)
 
 
 def _health(wrong: Callable[[], list[str]]) -> Callable[[str], Answer]:

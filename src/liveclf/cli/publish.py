@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from liveclf.cli.messages import Every, say, silent, speak
+from liveclf.cli.monitor import metrics_address
 from liveclf.cli.options import add_settings, resolve
 from liveclf.cli.stopping import stopped_by_signals
 from liveclf.cli.streams import introduce
@@ -54,6 +55,8 @@ def publish(settings: PublishSettings) -> int:
     from liveclf.sources.zeromq.sender import Sender, sent_format
 
     tell = silent if settings.publish.quiet else say
+    if settings.metrics.at:
+        metrics_address(settings.metrics.at)  # wrong use is said before anything is opened
     sender = Sender(settings.publish)
     try:
         source = open_source(settings.source, settings.radio, tell)
@@ -87,10 +90,7 @@ def _monitor(
     from liveclf.cli.sending import SendMonitor
 
     monitor = SendMonitor(settings.metrics, source, sender)
-    tell(Note(f"Metrics: {monitor.url}", "metrics", url=monitor.url))
-    if monitor.is_open:
-        tell(Note("They are open to every machine that gets there, without a password.",
-                  "metrics_open", "warning", url=monitor.url))  # fmt: skip
+    monitor.introduce(tell)
     return monitor
 
 

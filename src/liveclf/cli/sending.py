@@ -18,8 +18,6 @@ from liveclf.protocols import Source
 from liveclf.records import Block
 from liveclf.sources.zeromq.sender import Sender
 
-_EACH_S = 0.5
-
 
 class SendMonitor(Served):
     """Metrics and health beside a publisher; served from the beginning until `close`."""
@@ -33,7 +31,7 @@ class SendMonitor(Served):
             sender: Of them.
         """
         self._stats, self._sender = Stats({}), sender
-        self._began_s, self._due_s = time.monotonic(), 0.0
+        self._began_s = time.monotonic()
         self._framer = Framer(WINDOW_SAMPLES)  # which gets nothing to cut
         stream = Stream(source, [], self._framer, self._stats)
         super().__init__(settings, [stream], [source.info])
@@ -45,12 +43,7 @@ class SendMonitor(Served):
 
     def on_turn(self) -> None:
         """Note that the loop turns, and leave a snapshot now and then."""
-        self._health.beat()
-        if (now_s := time.monotonic()) >= self._due_s:
-            self._due_s = now_s + _EACH_S
-            snapshot = self._snapshot()
-            self._metrics.take(snapshot)
-            self._health.look(snapshot)
+        self._turn(self._snapshot)
 
     def _snapshot(self) -> Snapshot:
         about: dict[str, Any] = {"failure": None, "when_slow": "", "labelled": ""}

@@ -10,6 +10,7 @@ from liveclf.config import Hertz
 from liveclf.errors import UsageError
 from liveclf.tui.behind import Behind
 from liveclf.tui.following import Following
+from liveclf.view.clips import Clip
 from liveclf.view.recordings import Relabelled, checked_label
 from liveclf.view.requests import Pause, Seek, Speed, Tune
 from liveclf.view.told import Entry, Key
@@ -17,7 +18,6 @@ from liveclf.view.told import Entry, Key
 _SEEK_SHARE = 0.05
 _SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _NOT_KEPT = "Nothing is kept; start liveclf with --relabelled DIR."
-_NO_SAMPLES = "The samples of this emission are no longer there."
 
 
 class Commands:
@@ -93,10 +93,9 @@ class Commands:
             ValueError: There is nothing to save.
             SinkError: It cannot be written.
         """
-        entry = self._behind.told.find(key)
-        if entry is None or entry.clip is None:
-            raise ValueError(_NO_SAMPLES)
-        return f"Saved as {Relabelled(Path.cwd()).save(entry, entry.clip, _label(entry))}."
+        entry, clip = self._kept(key)
+        label = entry.corrected or entry.emission.label
+        return f"Saved as {Relabelled(Path.cwd()).save(entry, clip, label)}."
 
     def relabel(self, key: Key, label: str) -> str:
         """Save an emission with another label, and show it with that; return where.
@@ -107,14 +106,15 @@ class Commands:
         """
         if self._behind.relabelled is None:
             raise ValueError(_NOT_KEPT)
-        entry = self._behind.told.find(key)
-        if entry is None or entry.clip is None:
-            raise ValueError(_NO_SAMPLES)
+        entry, clip = self._kept(key)
         checked = checked_label(label)
-        name = self._behind.relabelled.save(entry, entry.clip, checked)
+        name = self._behind.relabelled.save(entry, clip, checked)
         self._behind.told.correct(key, checked)
         return f"Saved as {name}, with the label {checked}."
 
-
-def _label(entry: Entry) -> str:
-    return entry.corrected or entry.emission.label
+    def _kept(self, key: Key) -> tuple[Entry, Clip]:
+        """Return an emission and its samples."""
+        entry = self._behind.told.find(key)
+        if entry is None or entry.clip is None:
+            raise ValueError("The samples of this emission are no longer there.")
+        return entry, entry.clip
