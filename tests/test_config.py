@@ -232,6 +232,7 @@ NAMES = {
     "gap_s": (Seconds(0), Seconds(0.012), Seconds(2)),
     "dwell_s": (Seconds(0.25), Seconds(1), Seconds(3600)),
     "buffer_s": (Seconds(0.1), Seconds(2), Seconds(60)),
+    "students": ((), (0.25,), (1.0, 0.125)),
     "part_s": (Seconds(0.01), Seconds(5), Seconds(600)),
     "size": ("480x320", "1280x720", "4096X4096"),
     "bins": (Auto(0), Auto(16), Auto(4096)),
@@ -258,6 +259,8 @@ def in_order(drawn: dict[str, Any]) -> dict[str, Any]:
     """Turn a range of SNR that came out upside down; leave out what goes with what is not there."""
     if "class_file" in drawn and not drawn["file"]:
         drawn = drawn | {"class_file": ""}
+    if drawn.get("students") and drawn["recipe"] != "ours":
+        drawn = drawn | {"students": ()}
     if "token" in drawn and not drawn["at"]:  # no page, so nothing of it
         drawn = drawn | {"token": ""}
     if "web" in drawn and not drawn["detect"].wanted:

@@ -98,8 +98,7 @@ def assemble(settings: RunSettings, look: PictureSettings, tell: Tell) -> Run:
         LiveclfError: Something cannot be opened.
     """
     # Imported here: `--help` and `--show-config` need neither ONNX Runtime nor rich.
-    from liveclf.model.bundle import load_bundle
-    from liveclf.model.engines import open_engine
+    from liveclf.model.engines import find_bundle, open_engine
     from liveclf.sinks import open_sinks, parse_outputs
 
     outputs = _beside_the_screen(settings)  # wrong use is said before anything is opened
@@ -107,7 +106,7 @@ def assemble(settings: RunSettings, look: PictureSettings, tell: Tell) -> Run:
     _check_addresses(settings)
     wanted = wanted_streams(settings)
     sources = open_sources(wanted, tell)
-    bundle = load_bundle(settings.model.bundle)
+    bundle = find_bundle(settings.model)
     engine, precision = open_engine(bundle, settings.model, tell)
     info = bundle.info
     cutters = [_cutter(settings, info, engine, number) for number in range(len(sources))]

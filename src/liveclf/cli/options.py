@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 import msgspec
 
 from liveclf.config import Section, load, parse_value
+from liveclf.config.section import Share
 from liveclf.errors import UsageError
 
 SettingsT = TypeVar("SettingsT", bound=Section)
@@ -169,6 +170,8 @@ def _add(
         return
     options["metavar"] = extra["metavar"]
     if several or isinstance(default, tuple):
+        if (get_args(plain) or (str,))[0] is Share:  # a number, which no text stands for
+            options["type"] = partial(_typed, Share)
         group.add_argument(*extra["flags"], action="append", **options)
         return
     if extra["alone"]:

@@ -18,6 +18,7 @@ from liveclf.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from liveclf.learn.together.cluster import Cluster
+    from liveclf.model.bundle import BundleInfo
 
 INTERRUPTED = 130
 
@@ -130,9 +131,10 @@ def _work(
     from liveclf.cli.tuning import is_of_recordings, read_recordings, tell_changes
     from liveclf.learn.data.material import gather
     from liveclf.learn.export.bundling import write_bundle
+    from liveclf.learn.fit.teaching import networks_in
     from liveclf.learn.fit.train import train
     from liveclf.learn.score.change import changes, measure
-    from liveclf.model.bundle import load_bundle, write_info
+    from liveclf.model.bundle import OF_RUN, load_bundle, write_info
 
     recorded = read_recordings(settings, _tell) if is_of_recordings(settings) else None
     material = gather(settings, run, _tell, resume=resume, recorded=recorded)
@@ -142,14 +144,21 @@ def _work(
     model = train(settings, run, material, _tell, resume=resume, cluster=cluster)
     if not exports:
         return
-    info = write_bundle(model, run / "bundle", settings, material)
+    info = write_bundle(model, run / OF_RUN, settings, material)
     if recorded:
-        found = changes(before, measure(load_bundle(str(run / "bundle")), material))
-        write_info(run / "bundle", replace(info, tuned=found))
+        found = changes(before, measure(load_bundle(str(run / OF_RUN)), material))
+        write_info(run / OF_RUN, replace(info, tuned=found))
         tell_changes(found, _tell)
+    _print(info, run / OF_RUN)
+    for width, student in zip(settings.network.students, networks_in(model)[1:], strict=True):
+        folder = run / f"{OF_RUN}-{width:g}"
+        _print(write_bundle(student, folder, settings, material, student=width), folder)
+
+
+def _print(info: BundleInfo, folder: Path) -> None:
     for accuracy in info.accuracy:
         print(f"{accuracy.precision}: {accuracy.overall:.1%} on {accuracy.data}")
-    print(f"{run / 'bundle'}")
+    print(f"{folder}")
 
 
 def _as_posted(settings: TrainSettings, run: Path) -> int:

@@ -12,7 +12,8 @@ from liveclf.config.sources import SourceSettings
 PRESETS = ("vgg16", "vgg16-slim", "vgg16-classic")
 RECIPES = ("ours", "as-posted")
 MIXED = ("auto", "on", "off")
-ON_STUCK = ("stop", "warn")
+ON_STUCK = ("stop", "warn", "off")
+STUDENT_PRESET = "vgg16-slim"  # of the networks that learn beside another
 SAMPLE_TYPES = ("float32", "float16")
 
 
@@ -25,11 +26,17 @@ class NetworkSettings(Section, frozen=True):
     width: Annotated[Share | None, option("channels over those of VGG16; none: the preset's own", "--width", metavar="W")] = None
     start: Annotated[str, option("bundle whose weights to begin with; none: random ones", "--from", metavar="NAME|DIR")] = ""
     added: Annotated[tuple[str, ...], option("a class that the bundle of --from does not have yet, as recordings call it; may be given several times", "--add-class", metavar="NAME")] = ()
+    students: Annotated[tuple[Share, ...], option("width of a vgg16-slim that learns beside it to answer the same; may be given several times", "--student", metavar="W")] = ()
     recipe: Annotated[str, option("how it is built and trained: ours, or as-posted, the question's network with its own faults", "--recipe", metavar="NAME", known=RECIPES)] = "ours"
 
     def __post_init__(self) -> None:
-        """Refuse a recipe that there is not."""
+        """Refuse a recipe that there is not, and students of what does not see what they see."""
         one_of("recipe", self.recipe, RECIPES)
+        if self.students and (self.preset == "vgg16-classic" or self.recipe != "ours"):
+            raise ValueError(
+                f"students {self.students[0]:g} and preset {self.preset}, recipe {self.recipe} do "
+                "not fit: only vgg16 and vgg16-slim of our recipe teach"
+            )
 
 
 class FitSettings(Section, frozen=True):
@@ -51,7 +58,7 @@ class FitSettings(Section, frozen=True):
     tensorboard: Annotated[bool, option("logs for TensorBoard in the folder of the run", "--tensorboard")] = False
     error_share: Annotated[float, option("how often a label may be wrong on held-out windows; improbable ones become 'unknown'", "--error-share", metavar="S", ge=0, le=1)] = 0.2
     noise_share: Annotated[float, option("how often noise alone may get another label in the bundle, whatever that costs signals like it; 1: as it was trained", "--noise-share", metavar="S", ge=0, le=1)] = 0.005
-    on_stuck: Annotated[str, option("when the network does not learn: stop or warn", "--on-stuck", metavar="NAME", known=ON_STUCK)] = "stop"
+    on_stuck: Annotated[str, option("when the network does not learn: stop, warn, or off, which does not look", "--on-stuck", metavar="NAME", known=ON_STUCK)] = "stop"
 
     def __post_init__(self) -> None:
         """Refuse a name that there is not."""

@@ -73,6 +73,10 @@ def prepare_backend() -> None:
                 tf.config.experimental.set_memory_growth(gpu, True)
             except RuntimeError:  # in use by this process already, as it was set up then
                 break
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "float32")
 
 
 def has_gpu() -> bool:
@@ -132,8 +136,7 @@ def _jax(model: keras.Model, note: Callable[[], None]) -> tuple[_Program, _Progr
 
     def network(weights: Any, x: Any) -> Any:
         note()
-        with jax.default_matmul_precision("float32"):  # see `prepare_backend`
-            return model.stateless_call(*weights, x, training=False)[0]
+        return model.stateless_call(*weights, x, training=False)[0]
 
     def normalise(x: Any, offset: Any) -> Any:
         note()

@@ -81,6 +81,23 @@ class MeanStd(layers.Layer):  # type: ignore[misc]  # keras is untyped
         return (input_shape[0], 2 * (input_shape[3] or 0))
 
 
+@keras.saving.register_keras_serializable(package="liveclf")
+class PairMax(layers.MaxPooling2D):  # type: ignore[misc]  # keras is untyped
+    """Maximum over two neighbours in time, each once.
+
+    On JAX as the larger of two, since XLA scatters the gradient of its pooling, one atomic
+    addition at a time.
+    """
+
+    def call(self, x: Any) -> Any:
+        """Pool (n, rows, time, channels)."""
+        if keras.backend.backend() != "jax":
+            return super().call(x)
+        _, rows, time, channels = x.shape
+        pairs = ops.reshape(x, (-1, rows, time // 2, 2, channels))
+        return ops.maximum(pairs[:, :, :, 0], pairs[:, :, :, 1])
+
+
 def find_preset(name: str) -> Preset:
     """Look up a preset.
 
@@ -175,7 +192,7 @@ def _convolutions(x: Any, scale: float, first_kernel: int, first_stride: int) ->
             x = layers.BatchNormalization(momentum=0.9, name=f"norm{b}_{c}")(x)
             x = layers.Activation("relu", name=f"relu{b}_{c}")(x)
             kernel, stride = 3, 1
-        x = layers.MaxPooling2D((1, 2), name=f"pool{b}")(x)
+        x = PairMax((1, 2), name=f"pool{b}")(x)
     return x
 
 

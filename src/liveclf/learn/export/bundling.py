@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import softmax
 
 from liveclf import __version__
-from liveclf.config import TrainSettings, to_toml
+from liveclf.config import STUDENT_PRESET, TrainSettings, to_toml
 from liveclf.errors import MissingExtraError, TrainingError
 from liveclf.learn.data.material import Material
 from liveclf.learn.data.truth import TruthSet
@@ -63,11 +63,12 @@ def write_bundle(
     material: Material,
     name: str = "",
     noise_bias: float | None = None,
+    student: float | None = None,
 ) -> BundleInfo:
     """Write everything that running the network needs.
 
     Args:
-        model: Trained network.
+        model: Trained network; see `teaching.networks_in`.
         folder: Of the bundle; made if need be.
         settings: What it was trained with.
         material: What it was trained on: the first chunk gives the int8 ranges, the windows
@@ -75,15 +76,19 @@ def write_bundle(
         name: What to call the bundle; the preset if empty.
         noise_bias: What the model's logit of noise has been given by an earlier export;
             None for one that has just been trained.
+        student: Width of the student that the model is; None if it is none.
 
     Raises:
         MissingExtraError: The ONNX exporter is not installed.
         TrainingError: The exported network does not agree with the model.
     """
     network, check = settings.network, material.check
-    # Built anew: without optimiser and loss, and in float32 whatever it was trained in.
-    bare = build_vgg16(len(check.classes), network.preset, network.width)
-    bare.set_weights(model.get_weights())
+    preset = network.preset if student is None else STUDENT_PRESET
+    width = student or network.width or PRESETS[preset].width
+    # Built anew: without optimiser, loss and students, in float32 whatever it was trained in.
+    bare = build_vgg16(len(check.classes), preset, width)
+    for layer in (layer for layer in bare.layers if layer.weights):
+        layer.set_weights(model.get_layer(layer.name).get_weights())
     if noise_bias is None:
         noise_bias = _favour_noise(bare, settings, material)
     _write_networks(bare, folder, material)
@@ -95,7 +100,7 @@ def write_bundle(
     right = {precision: fit.accuracy.overall for precision, fit in fitted.items()}
     info = BundleInfo(
         format=FORMAT,
-        name=name or network.preset,
+        name=name or preset,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         liveclf=__version__,
         classes=check.classes,
@@ -103,8 +108,8 @@ def write_bundle(
         window_samples=WINDOW_SAMPLES,
         normalisation=NORMALISATION,
         rate_advice=RATE_ADVICE,
-        preset=network.preset,
-        width=network.width or PRESETS[network.preset].width,
+        preset=preset,
+        width=width,
         temperature={precision: fit.temperature for precision, fit in fitted.items()},
         min_probability=0.0,
         thresholds={precision: fit.threshold for precision, fit in fitted.items()},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
 
 from liveclf.learn.data.feed import Chunks, turned
 from liveclf.learn.data.truth import TruthSet
+from liveclf.learn.fit.teaching import networks_in
 from liveclf.records import FloatArray
 from liveclf.signals.generator import CHUNK
 
@@ -34,8 +35,32 @@ def finish(
     """
     if not momentum:
         return
-    last, before = model.get_weights(), _measured(model, check)
+    last = model.get_weights()
     model.optimizer.finalize_variable_values(model.trainable_weights)
+    average = model.get_weights()
+    model.set_weights(last)
+    choose(model, average, chunks, check, tell)
+
+
+def choose(
+    model: keras.Model,
+    average: Sequence[FloatArray],
+    chunks: Chunks,
+    check: TruthSet,
+    tell: Callable[[str], None],
+) -> None:
+    """Give a compiled network the average of its weights, unless it was better before.
+
+    Args:
+        model: Changed.
+        average: Of all its weights, in their order; what batch normalisation has counted is
+            estimated anew.
+        chunks: As in `finish`, like the rest.
+        check: Windows that decide.
+        tell: Takes a sentence.
+    """
+    last, before = model.get_weights(), _measured(model, check)
+    model.set_weights(list(average))
     # Batch normalisation has only the statistics of the last weights.
     estimate_statistics(model, _batches(chunks))
     after = _measured(model, check)
@@ -58,7 +83,8 @@ def estimate_statistics(model: keras.Model, batches: Iterable[FloatArray]) -> No
         model: Changed; nothing but these statistics.
         batches: Windows as in training.
     """
-    norms = [n for n in model.layers if isinstance(n, keras.layers.BatchNormalization)]
+    layers = [layer for network in networks_in(model) for layer in network.layers]
+    norms = [n for n in layers if isinstance(n, keras.layers.BatchNormalization)]
     momenta = [norm.momentum for norm in norms]
     for k, x in enumerate(batches):
         for norm in norms:

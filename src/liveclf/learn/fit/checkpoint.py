@@ -15,6 +15,7 @@ from liveclf.config import TrainSettings
 from liveclf.errors import TrainingError, UsageError
 from liveclf.learn import CONFIG
 from liveclf.learn.fit.optimiser import NAMED, name_of
+from liveclf.learn.fit.teaching import with_students
 from liveclf.model.vgg16 import build_vgg16
 
 
@@ -102,7 +103,7 @@ def check_fits(model: keras.Model, settings: TrainSettings, n_classes: int, run:
         UsageError: Its configuration, or its data set, has become another since.
     """
     network = settings.network
-    fresh = build_vgg16(n_classes, network.preset, network.width)
+    fresh = with_students(build_vgg16(n_classes, network.preset, network.width), network.students)
     if [w.shape for w in fresh.weights] != [w.shape for w in model.weights]:
         raise UsageError(
             f"{run / CONFIG} describes another network than the checkpoint beside it holds; put "

@@ -7,10 +7,12 @@ from typing import Any
 
 import keras
 import msgspec
+import numpy as np
 
 from liveclf.config import TrainSettings
 
 NAMED = "settings_"
+_LOWEST = 0.01  # of the peak learning rate, at the beginning and at the end
 
 # What may change while a run goes on: what it is measured with, how it is watched, and what
 # is written down elsewhere (the split, the network itself).
@@ -20,6 +22,8 @@ _FREE = {
     *("file", "class_file", "checksum", "test_share", "validation_share"),
     *("workers", "heldout_windows"),
 }
+# Settings that came later count where they are used: a run that was begun before them goes on.
+_LATER = {"students"}
 
 
 def compile_model(model: keras.Model, settings: TrainSettings) -> None:
@@ -38,13 +42,7 @@ def make_optimiser(settings: TrainSettings) -> keras.optimizers.Optimizer:
     named after the settings, so that a checkpoint tells which it was trained with.
     """
     fit = settings.fit
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=fit.learning_rate / 100,
-        decay_steps=max(1, fit.steps - fit.warmup_steps),
-        alpha=0.01,
-        warmup_target=fit.learning_rate,
-        warmup_steps=fit.warmup_steps,
-    )
+    schedule = WarmupCosine(fit.learning_rate, fit.warmup_steps, fit.steps)
     return keras.optimizers.AdamW(
         schedule,
         weight_decay=fit.weight_decay,
@@ -55,10 +53,38 @@ def make_optimiser(settings: TrainSettings) -> keras.optimizers.Optimizer:
     )
 
 
+@keras.saving.register_keras_serializable(package="liveclf")
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # keras is untyped
+    """A line from a hundredth of the peak up to it, then half a cosine down to a hundredth.
+
+    As Keras's own, without a branch: an optimiser asks once for each weight, and on a GPU each
+    branch waits for the host.
+    """
+
+    def __init__(self, peak: float, warmup_steps: int, steps: int) -> None:
+        """Take the highest rate, where it is reached, and where the last step is."""
+        self.peak, self.warmup_steps, self.steps = peak, warmup_steps, steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step."""
+        step = keras.ops.cast(step, "float32")
+        up = keras.ops.minimum(step / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
+        behind = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        down = 0.5 + 0.5 * keras.ops.cos(np.pi * keras.ops.clip(behind, 0.0, 1.0))
+        return self.peak * (_LOWEST + (1 - _LOWEST) * keras.ops.minimum(up, down))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds it."""
+        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "steps": self.steps}
+
+
 def name_of(settings: TrainSettings) -> str:
     """Return a name that settings share if they train alike."""
     sections = msgspec.to_builtins(settings)
-    deciding = {s: {k: v for k, v in sections[s].items() if k not in _FREE} for s in sections}
+    deciding = {
+        s: {k: v for k, v in of.items() if k not in _FREE and (v or k not in _LATER)}
+        for s, of in sections.items()
+    }
     return NAMED + hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ epoch), `best.keras` (where training ends early), `history.csv`, `curves.png`, `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy as np
 from liveclf.config import TrainSettings, to_toml
 from liveclf.errors import MissingExtraError, TrainingError, UsageError
 from liveclf.learn import BEST, CHECKPOINT, CONFIG, HISTORY, TENSORBOARD
+from liveclf.learn.data.ahead import Ahead
 from liveclf.learn.data.feed import Feed
 from liveclf.learn.data.material import Material
 from liveclf.learn.data.supply import Supply
@@ -31,10 +32,12 @@ from liveclf.learn.fit.interrupt import Interrupt
 from liveclf.learn.fit.optimiser import compile_model, may_skip_steps
 from liveclf.learn.fit.progress import TrainingProgress
 from liveclf.learn.fit.start import start_from
+from liveclf.learn.fit.teaching import with_students
 from liveclf.learn.guard import StuckGuard
 from liveclf.learn.together.cluster import Cluster, agreeing
 from liveclf.learn.together.share import Share
 from liveclf.model.bundle import load_bundle
+from liveclf.model.compiled import prepare_backend
 from liveclf.model.vgg16 import build_vgg16, find_preset
 
 Tell = Callable[[str], None]
@@ -61,13 +64,33 @@ def train(
 
     Returns:
         The trained network; on a machine that does not write the run, as the last step left it.
+        Students are in it, see `teaching.networks_in`.
 
     Raises:
         UsageError: See `check_run` and `check_fits`.
         BundleError: The bundle to begin with does not load.
         TrainingError: The network does not learn, the checkpoint cannot be read or written.
     """
+    model = take_steps(settings, run, material, tell, resume=resume, cluster=cluster)
+    if settings.fit.freeze or (cluster and not cluster.writes):
+        return model
+    finish(model, material.chunks, material.check, settings.fit.average, tell)
+    return model
+
+
+def take_steps(
+    settings: TrainSettings,
+    run: Path,
+    material: Material,
+    tell: Tell,
+    *,
+    resume: bool = False,
+    cluster: Cluster | None = None,
+    watching: Sequence[keras.callbacks.Callback] = (),
+) -> keras.Model:
+    """Do all of `train` but what follows the last step; `watching` are called after each."""
     check_run(settings, run, resume=resume)
+    prepare_backend()
     fit = settings.fit
     with cluster.spread(fit.batch, tell) if cluster else spread(fit.batch, tell):
         if resume:
@@ -77,15 +100,11 @@ def train(
         if step < fit.steps and fit.freeze:
             _fit_head(model, settings, run, material, tell)
         elif step < fit.steps and not is_over(run / HISTORY, fit.patience):
-            _fit(model, settings, run, material, step, tell, cluster)
+            _fit(model, settings, run, material, step, tell, cluster, watching)
     if cluster and not cluster.writes:
         return model
     # What the run comes to is on the disk, so it is the same when a finished run is resumed.
-    model = load_checkpoint(run / (BEST if fit.patience else CHECKPOINT))
-    if fit.freeze:
-        return model
-    finish(model, material.chunks, material.check, fit.average, tell)
-    return model
+    return load_checkpoint(run / (BEST if fit.patience else CHECKPOINT))
 
 
 def check_run(settings: TrainSettings, run: Path, *, resume: bool) -> None:
@@ -102,6 +121,11 @@ def check_run(settings: TrainSettings, run: Path, *, resume: bool) -> None:
         raise UsageError(
             f"--steps {fit.steps} is no multiple of --epoch-steps {fit.epoch_steps}; "
             "a run ends with a whole epoch."
+        )
+    if fit.freeze and network.students:
+        raise UsageError(
+            f"--freeze and --student {network.students[0]:g} conflict: students learn beside the "
+            "whole network."
         )
     if fit.tensorboard and not (find_spec("tensorflow") and find_spec("tensorboard")):
         raise MissingExtraError(
@@ -132,6 +156,8 @@ def _begin(settings: TrainSettings, run: Path, material: Material, tell: Tell) -
                 f"--from {network.start}: {len(new)} layers begin anew, in whole or in part, "
                 f"since its network had no such features: {some}"
             )
+    with computing_in(policy_name(settings.fit.mixed)):
+        model = with_students(model, network.students)
     compile_model(model, settings)
     try:  # only now: wrong settings leave no run behind
         run.mkdir(parents=True, exist_ok=True)
@@ -170,6 +196,7 @@ def _fit(
     step: int,
     tell: Tell,
     cluster: Cluster | None,
+    also: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Train from a step to the end."""
     fit, share = settings.fit, cluster.share if cluster else Share()
@@ -179,11 +206,14 @@ def _fit(
     batch, chunks = share.batch(fit.batch), share.chunks(material.chunks)
     progress, interrupt = TrainingProgress(fit.steps, fit.batch, step), Interrupt()
     feed = Feed(chunks, settings.data, fit.seed, batch, step, share.rank)
-    supply, guard = Supply(feed), _guard(settings, material, tell if share.rank == 0 else _silent)
-    watching = [*_callbacks(settings, run, tell), progress] if share.rank == 0 else []
+    ahead = Ahead(feed)
+    supply, guard = Supply(ahead), _guard(settings, material, tell if share.rank == 0 else _silent)
+    watching: list[keras.callbacks.Callback] = [guard] if guard else []
+    if share.rank == 0:
+        watching += [*_callbacks(settings, run, tell), progress]
     if cluster:
         watching.append(agreeing())
-    with feed, progress, interrupt, supply:
+    with feed, progress, interrupt, ahead, supply:
         model.fit(
             iter(supply),
             steps_per_epoch=epoch_steps,
@@ -193,9 +223,9 @@ def _fit(
             validation_batch_size=batch,
             shuffle=False,  # the feed has drawn them at random
             verbose=0,
-            callbacks=[supply, guard, *watching, interrupt],
+            callbacks=[supply, *also, *watching, interrupt],
         )
-    if guard.diagnosis is not None and fit.on_stuck == "stop":
+    if guard and guard.diagnosis is not None and fit.on_stuck == "stop":
         raise TrainingError(
             f"The training was stopped at step {guard.diagnosis.step}, since the network does not "
             f"learn: {guard.diagnosis.cause}; what it came to is in {run}, and --on-stuck warn "
@@ -219,8 +249,10 @@ def _silent(_sentence: str) -> None:
     """Leave it to machine 0, which sees the same losses and says the same."""
 
 
-def _guard(settings: TrainSettings, material: Material, tell: Tell) -> StuckGuard:
+def _guard(settings: TrainSettings, material: Material, tell: Tell) -> StuckGuard | None:
     """Return what watches whether the network learns, with windows to judge the data by."""
+    if settings.fit.on_stuck == "off":
+        return None
     made = material.chunks(0)
     probe = made.x.astype(np.float32), made.y.astype(np.int32)
     return StuckGuard(probe, on_stuck=settings.fit.on_stuck, say=tell)
