@@ -105,9 +105,11 @@ def main() -> None:
     for dtype in ("float32", device.policy[6:]):
         figures[f"product_{dtype}_tflops"] = tflops = measured_tflops(dtype)
         print(f"product of matrices, {dtype}: {tflops:,.2f} TFLOP/s")
+    of = {"float32": ["float32"], "mixed": [device.policy]}
+    policies = of.get(arguments.precision, ["float32", device.policy])
     for name in arguments.models:
         model = _load(name, arguments.width)
-        for policy in ("float32", device.policy):
+        for policy in policies:
             _measure(name, model, policy, device, arguments, figures)
     if arguments.output:
         arguments.output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -117,6 +119,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="+", default=["vgg16-slim", "vgg16"])
     parser.add_argument("--width", type=float, help="of an untrained network, in place of these")
+    parser.add_argument("--precision", choices=("both", "float32", "mixed"), default="both")
     parser.add_argument("--batches", nargs="+", type=int, default=[32, 128, 512, 2048])
     parser.add_argument("--rates", nargs="+", type=float, default=[2.4e6, 20e6, 61.44e6])
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -18,8 +19,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from liveclf.config import DataSettings, NetworkSettings, TrainSettings, to_toml
+from liveclf.learn.fit.teaching import networks_in, with_students
 from liveclf.model.bundle import KERAS_FILE, load_bundle
 from liveclf.model.engines.onnx_engine import OnnxEngine
+from liveclf.model.vgg16 import build_vgg16
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "reference.py"
 # The training takes the least with the network as it was posted, whose graph is small.
@@ -107,6 +111,49 @@ def test_the_second_stage_makes_a_bundle_of_them(
     with np.load(weights / "weights.npz") as halves:
         wanted = [halves[key].astype(np.float32) for key in sorted(halves)]
     assert all(map(np.array_equal, network.get_weights(), wanted))
+
+
+def test_students_and_the_average_travel_too(
+    tmp_path: Path, stages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the second stage builds has the average that the first has left, in every part."""
+    settings = TrainSettings(
+        network=NetworkSettings(preset="vgg16", width=0.03125, students=(0.0625, 0.03125)),
+        data=DataSettings(heldout_windows=1024),
+    )
+    model = with_students(build_vgg16(30, "vgg16", 0.03125), settings.network.students)
+    stages.write_halves(model, tmp_path / "weights.npz")
+    rng = np.random.default_rng(1)
+    model.set_weights([w + rng.uniform(0, 1, w.shape) for w in model.get_weights()])
+    stages.write_halves(model, tmp_path / "average.npz")
+    (tmp_path / "config.toml").write_text(to_toml(settings))
+
+    def better(model: Any, average: Any, chunks: Any, check: Any, tell: Any) -> None:
+        assert len(check.x) == 1024
+        model.set_weights(average)
+
+    written: dict[str, Any] = {}
+
+    def write(network: Any, folder: Path, *_: Any, student: float | None = None) -> Any:
+        written[folder.name] = network, student
+        return SimpleNamespace(accuracy=())
+
+    monkeypatch.setattr("liveclf.learn.fit.average.choose", better)
+    monkeypatch.setattr("liveclf.learn.export.bundling.write_bundle", write)
+    flags = ["--weights", str(tmp_path), "--bundle", str(tmp_path / "b"), "--heldout", "1024"]
+    assert stages.main(["finish", *flags]) == 0
+    assert {name: width for name, (_, width) in written.items()} == {
+        "b": None, "b-0.0625": 0.0625, "b-0.03125": 0.03125,
+    }  # fmt: skip
+    for (network, _), wanted in zip(written.values(), networks_in(model), strict=True):
+        for layer in ("conv1_1", "norm5_3", "symbols", "logits"):
+            pairs = zip(
+                network.get_layer(layer).get_weights(),
+                wanted.get_layer(layer).get_weights(),
+                strict=True,
+            )
+            for mine, theirs in pairs:
+                assert mine == pytest.approx(theirs, abs=2e-3)  # they have been halves
 
 
 def test_flags_of_a_training_have_no_meaning_for_the_second_stage() -> None:
