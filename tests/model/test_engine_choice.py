@@ -111,3 +111,37 @@ def test_a_package_or_a_file_that_is_missing_is_named(bundle, monkeypatch) -> No
     files = {k: v for k, v in bundle.info.files.items() if k != KERAS_FILE}
     bare = Bundle(bundle.folder, msgspec.structs.replace(bundle.info, files=files))
     assert f"no {KERAS_FILE}" in choice.obstacle(bare, ModelSettings())
+
+
+@pytest.mark.parametrize(
+    ("visible", "found", "settings", "wanted"),
+    [
+        (True, True, {}, "vgg16"),
+        (True, True, {"engine": "keras"}, "vgg16"),
+        (True, True, {"engine": "onnx"}, "vgg16-slim"),
+        (True, True, {"precision": "int8"}, "vgg16-slim"),  # which no GPU runs
+        (True, True, {"bundle": "vgg16-slim"}, "vgg16-slim"),
+        (True, False, {}, "vgg16-slim"),
+        (False, True, {}, "vgg16-slim"),
+        (False, True, {"bundle": "vgg16"}, "vgg16"),
+    ],
+)
+def test_the_wide_network_is_for_who_has_a_gpu(
+    visible: bool,
+    found: bool,
+    settings: dict[str, str],
+    wanted: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "gpu_is_visible", lambda: visible)
+    monkeypatch.setattr(keras_engine, "finds_gpu", lambda: found)
+    assert engines.find_bundle(ModelSettings(**settings)).info.name == wanted
+
+
+def test_who_has_a_gpu_and_no_keras_gets_the_slim_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> bool:
+        raise MissingExtraError("no keras", "pip install keras")
+
+    monkeypatch.setattr(engines, "gpu_is_visible", lambda: True)
+    monkeypatch.setattr(keras_engine, "finds_gpu", missing)
+    assert engines.find_bundle(ModelSettings()).info.name == "vgg16-slim"

@@ -50,7 +50,9 @@ def trained(clocked: Any, step_s: float, seconds: float) -> tuple[int, list[floa
         patched.setattr(clocked, "time", clock)
         rate = keras.callbacks.LambdaCallback(
             on_train_batch_begin=clock.tick,
-            on_train_batch_end=lambda *_: rates.append(float(model.optimizer.learning_rate)),
+            on_train_batch_end=lambda batch, logs: rates.append(
+                float(model.optimizer.learning_rate)
+            ),
         )
         x, y = np.zeros((2, 2), np.float32), np.zeros(2, np.int32)
         model.fit(
@@ -71,7 +73,7 @@ def test_where_there_is_time_for_a_fifth_the_rate_falls_five_times_as_fast(clock
 def test_where_there_is_time_enough_every_step_is_taken(clocked: Any) -> None:
     steps, rates = trained(clocked, step_s=0.01, seconds=1e6)
     assert steps == STEPS
-    assert rates[1000] == pytest.approx(PEAK / 2, rel=0.06)
+    assert rates[1050] == pytest.approx(PEAK / 2, rel=0.02)  # half way behind the warm-up
 
 
 def test_time_is_real(clocked: Any) -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from liveclf.config import ModelSettings, OutputSettings
 from liveclf.live.decider import Decider
-from liveclf.model.bundle import load_bundle
-from liveclf.model.engines import open_engine
+from liveclf.model.engines import find_bundle, open_engine
 from liveclf.protocols import Engine
 
 
@@ -51,7 +50,7 @@ def open_network(settings: ModelSettings) -> Network:
     Raises:
         LiveclfError: As `load_bundle` and `open_engine`.
     """
-    info = (bundle := load_bundle(settings.bundle)).info
+    info = (bundle := find_bundle(settings)).info
     engine, precision = open_engine(bundle, settings)
     return Network(
         name=info.name,

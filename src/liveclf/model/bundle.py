@@ -9,6 +9,9 @@
     layers.*.onnx    the same two without what has no weights, which is compiled here (see
                      `blind`); a bundle may lack them
 
+A bundle that is large may hold only what is run: `layers.int8.onnx`, and a `model.keras` whose
+weights are float16, from which `liveclf export` makes the rest.
+
 No pickle anywhere; every checksum is verified before a file is used.
 """
 
@@ -34,7 +37,7 @@ ONNX_FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx"}
 LAYER_FILES = {"fp32": "layers.fp32.onnx", "int8": "layers.int8.onnx"}
 
 PACKAGED = Path(__file__).parent.parent / "bundles"
-DEFAULT = "vgg16-slim"
+DEFAULT, WIDE = "vgg16-slim", "vgg16"
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +150,10 @@ class Bundle:
     folder: Path
     info: BundleInfo
 
+    def has(self, precision: str) -> bool:
+        """Return whether ONNX Runtime can run these weights, whole or behind compiled code."""
+        return bool({ONNX_FILES[precision], LAYER_FILES[precision]} & self.info.files.keys())
+
     def file(self, name: str) -> Path:
         """Return the path of one of its files.
 
@@ -257,7 +264,8 @@ def _check_kind(folder: Path, info: BundleInfo) -> None:
         )
     if missing := [name for name in info.classes if name not in info.families]:
         raise BundleError(f"Bundle {folder} names no family for {', '.join(missing)}.")
-    weights = [precision for precision, file in ONNX_FILES.items() if file in info.files]
+    both = {p: {ONNX_FILES[p], LAYER_FILES[p]} for p in ONNX_FILES}
+    weights = [precision for precision, files in both.items() if files & info.files.keys()]
     if missing := [p for p in weights if not info.temperature.get(p, 0) > 0]:
         raise BundleError(f"Bundle {folder} has no temperature above 0 for {', '.join(missing)}.")
 

@@ -14,8 +14,8 @@ from liveclf.learn.data.truth import TruthSet
 from liveclf.learn.data.tuning import EMISSION
 from liveclf.learn.export.noise import NOISE
 from liveclf.learn.score.evaluate import predict
-from liveclf.model.bundle import ONNX_FILES, Bundle, Change
-from liveclf.model.engines.onnx_engine import OnnxEngine
+from liveclf.model.bundle import Bundle, Change
+from liveclf.model.engines.onnx_engine import engine_of, quickest
 from liveclf.records import FloatArray
 
 FORGOTTEN = 0.01
@@ -49,9 +49,8 @@ def measure(bundle: Bundle, material: Material) -> list[Right]:
     Raises:
         BundleError: It has no ONNX file.
     """
-    # That which a CPU runs; those in the package have no other.
-    precision = "int8" if ONNX_FILES["int8"] in bundle.info.files else "fp32"
-    engine = OnnxEngine(bundle.file(ONNX_FILES[precision]), precision, _BATCH)
+    precision = quickest(bundle)  # that which a CPU runs
+    engine, _ = engine_of(bundle, precision, _BATCH, 0, tell=lambda _: None)
     sets = [material.check]
     if material.tuning and (test := material.tuning.test()):
         sets.append(test)

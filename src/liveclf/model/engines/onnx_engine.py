@@ -28,15 +28,11 @@ def open_engine(
     bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
 ) -> tuple[Engine, str]:
     """Load the int8 network if there is one, or the one asked for."""
-    precision = settings.precision
-    if precision == "auto":
-        precision = "int8" if ONNX_FILES["int8"] in bundle.info.files else "fp32"
-    before = compiled_front(tell) if LAYER_FILES.get(precision) in bundle.info.files else None
-    path = bundle.file((LAYER_FILES if before else ONNX_FILES)[precision])
-    engine = OnnxEngine(path, precision, settings.batch or 1, settings.threads, before)
+    precision = quickest(bundle) if settings.precision == "auto" else settings.precision
+    engine, file = engine_of(bundle, precision, settings.batch or 1, settings.threads, tell)
     if not settings.threads or not settings.batch:
         key = Key(
-            network=bundle.info.files[path.name],
+            network=bundle.info.files[file],
             runtime=f"onnxruntime {ort.__version__}",
             cpu=cpu_model(),
             cores=cores(),
@@ -47,6 +43,27 @@ def open_engine(
         engine.use(choice.threads, choice.batch)
     engine.predict(np.zeros((engine.batch_size, 2, WINDOW_SAMPLES), np.float32))  # allocates
     return engine, precision
+
+
+def quickest(bundle: Bundle) -> str:
+    """Return the precision that a CPU runs fastest of those that a bundle has."""
+    return "int8" if bundle.has("int8") else "fp32"
+
+
+def engine_of(
+    bundle: Bundle, precision: str, batch: int, threads: int, tell: Callable[[str], None]
+) -> tuple[OnnxEngine, str]:
+    """Load the layers behind what is compiled here, or the whole network.
+
+    Returns:
+        The engine, and the name of its file.
+
+    Raises:
+        BundleError: The bundle has no file of this precision, or ONNX Runtime refuses it.
+    """
+    before = compiled_front(tell) if LAYER_FILES[precision] in bundle.info.files else None
+    file = (LAYER_FILES if before else ONNX_FILES)[precision]
+    return OnnxEngine(bundle.file(file), precision, batch, threads, before), file
 
 
 def compiled_front(tell: Callable[[str], None]) -> Front | None:
