@@ -12,9 +12,12 @@ from liveclf.signals.linear import (
     WORK,
     ComplexArray,
     draw_sps,
+    keyed,
     longest_run,
     phasor,
 )
+
+_VOICE_SHARE = 1 / 3  # of 4FSK
 
 
 def fm(
@@ -47,7 +50,8 @@ def fsk(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> Comp
     GMSK: modulation index 0.5, Gaussian filter of BT 0.2 to 0.5 (GSM 0.3, GNU Radio
     0.35). 2FSK and 4FSK: index 0.2 to 2.5 or, keyed slowly, any deviation that fits the
     band; unfiltered or Gaussian of BT 0.5 to 1. Half of what is keyed slowly with two
-    tones is in a line code.
+    tones is in a line code. A third of 4FSK is shaped by a root raised cosine, as digital
+    voice is: DMR, NXDN, P25 (Source: ETSI TS 102 361-1, 10.2).
 
     Returns:
         Shape (n, length) complex64, unit power.
@@ -71,7 +75,22 @@ def fsk(name: str, rng: np.random.Generator, n: int, length: int = WORK) -> Comp
     if name == "2FSK":
         for row in np.flatnonzero(slow & (rng.random(n) < 0.5)):
             levels[row] = 2 * line_coded(rng, length, longest_run(sps[row])) - 1
-    return keyed_frequency(levels, length, sps, index, bt, rng.random((n, 1)))
+    made = keyed_frequency(levels, length, sps, index, bt, rng.random((n, 1)))
+    for row in np.flatnonzero((order == 4) & (rng.random(n) < _VOICE_SHARE)):
+        made[row] = _voice(rng, levels[row], length)
+    return made
+
+
+def _voice(rng: np.random.Generator, levels: NDArray[np.int64], length: int) -> ComplexArray:
+    """Send four levels as digital voice does, (length,); a third as a receiver's filter leaves it.
+
+    Spacing of the tones over the symbol rate: P25 0.25, DMR 0.27, NXDN 0.29 to 0.33.
+    """
+    sps, index = float(draw_sps(rng, 1)[0]), rng.uniform(0.24, 0.36)
+    matched = rng.random() < 1 / 3
+    symbols = levels[: round(length / sps)].astype(np.complex128)
+    shaped = keyed(symbols, length, rng.uniform(0.18, 0.25), matched=matched, delay=rng.random())
+    return phasor(np.cumsum(shaped.real * (index / (2 * sps))))
 
 
 def keyed_frequency(
