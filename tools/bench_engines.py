@@ -4,8 +4,8 @@
     python tools/bench_engines.py --preset vgg16 --width 0.5     # untrained: speed alone
 
 Prints a table: windows per second and processor time per window of the engine of `liveclf run`
-(what has no weights compiled, the rest by ONNX Runtime) and of the whole network by each runtime
-in fp32 and int8 (ONNX Runtime, OpenVINO, LiteRT, TensorFlow), their ratio to that engine in
+(what has no weights compiled, the rest by ONNX Runtime or OpenVINO) and of the whole by each
+runtime in fp32 and int8 (ONNX Runtime, OpenVINO, LiteRT, TensorFlow), their ratio to that engine in
 int8, and how often they give the label of the fp32 network; then the ratios
 to `model.predict` in batches of 128 and window by window. All take turns, round by round, so
 that other programs disturb all alike; what is not installed or fails is a line below.
@@ -29,7 +29,8 @@ from rich.table import Table
 
 from liveclf.config import ModelSettings
 from liveclf.model.bundle import KERAS_FILE, LAYER_FILES, ONNX_FILES, load_bundle
-from liveclf.model.engines.onnx_engine import OnnxEngine, compiled_front, cores
+from liveclf.model.engines.cpu import CpuEngine, compiled_front, cores
+from liveclf.model.engines.onnx_engine import OnnxEngine
 from liveclf.model.engines.tuning import candidates, measure
 from liveclf.records import FloatArray
 from liveclf.signals.classes import CLASSES
@@ -116,7 +117,11 @@ def _rows(folder: Path, scratch: Path, x: FloatArray) -> tuple[list[Row], list[s
     for precision, file in LAYER_FILES.items():
         path = folder / ONNX_FILES[precision]
         if (folder / file).exists():
-            openers[f"liveclf {precision}"] = lambda p=folder / file, k=precision: _ours(p, k)  # type: ignore[misc]
+            layers = folder / file
+            openers[f"liveclf {precision}"] = lambda p=layers, k=precision: _ours(p, k)  # type: ignore[misc]
+            openers[f"liveclf {precision} on OpenVINO"] = lambda p=layers, k=precision: _ours_too(
+                p, k
+            )  # type: ignore[misc]
         for kind, opener in (("ONNX Runtime", _onnx), ("OpenVINO", _openvino)):
             openers[f"{kind} {precision}"] = lambda o=opener, p=path, k=precision: o(p, k)  # type: ignore[misc]
         openers[f"LiteRT {precision}"] = lambda k=precision: _litert(folder, scratch, k, x)  # type: ignore[misc]
@@ -143,11 +148,17 @@ def _ours(path: Path, precision: str) -> Row:
     return _tuned(OnnxEngine(path, precision, 1, before=compiled_front(print)))
 
 
+def _ours_too(path: Path, precision: str) -> Row:
+    from liveclf.model.engines.openvino_engine import OpenVinoEngine
+
+    return _tuned(OpenVinoEngine(path, precision, 1, before=compiled_front(print)))
+
+
 def _onnx(path: Path, precision: str) -> Row:
     return _tuned(OnnxEngine(path, precision, 1))
 
 
-def _tuned(engine: OnnxEngine) -> Row:
+def _tuned(engine: CpuEngine) -> Row:
     choice = measure(engine, candidates(cores(), 0, 0))
     engine.use(choice.threads, choice.batch)
     return Row(f", {choice.threads} threads", engine.predict, choice.batch)

@@ -240,7 +240,7 @@ BUNDLES: dict[str, tuple[Case, int, str]] = {
     "unknown engine": (
         lambda d: [cu8(d), "--engine", "abacus"],
         WRONG_USE,
-        "--engine 'abacus' is not known; choose auto or onnx, keras",
+        "--engine 'abacus' is not known; choose auto or onnx, openvino, keras",
     ),
     "unknown precision": (
         lambda d: [cu8(d), "--precision", "int4"],

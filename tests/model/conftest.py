@@ -18,6 +18,7 @@ from liveclf.config import FitSettings, NetworkSettings, TrainSettings
 from liveclf.learn.data.material import Material
 from liveclf.learn.data.truth import TruthSet
 from liveclf.learn.export.bundling import write_bundle
+from liveclf.model import engines
 from liveclf.model.bundle import BundleInfo
 from liveclf.model.vgg16 import build_vgg16
 from liveclf.signals.classes import CLASSES
@@ -27,6 +28,12 @@ SETTINGS = TrainSettings(
     network=NetworkSettings(preset="vgg16-slim", width=0.125),
     fit=FitSettings(steps=77, noise_share=1),
 )
+
+
+@pytest.fixture(autouse=True)
+def _openvino_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is installed, `auto` would be whichever this machine runs faster."""
+    monkeypatch.setattr(engines, "find_spec", lambda _name: None)
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,7 @@ def test_where_it_cannot_be_compiled_the_whole_network_runs(
 def test_a_long_compilation_is_told(
     written: tuple[Path, BundleInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liveclf.model.engines.onnx_engine._SHORT_S", 0.0)
+    monkeypatch.setattr("liveclf.model.engines.cpu._SHORT_S", 0.0)
     told: list[str] = []
     asked = ModelSettings(engine="onnx", precision="fp32", threads=Auto(1), batch=Auto(8))
     open_engine(load_bundle(str(written[0])), asked, told.append)

@@ -85,8 +85,8 @@ def test_a_gpu_that_keras_finds_is_taken(bundle, opened, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("settings", "found", "words"),
     [
-        ({"precision": "int8"}, True, "--precision int8 is for ONNX Runtime"),
-        ({"threads": 2}, True, "--threads 2 is for ONNX Runtime"),
+        ({"precision": "int8"}, True, "--precision int8 is for CPUs"),
+        ({"threads": 2}, True, "--threads 2 is for CPUs"),
         ({}, False, "Keras finds no GPU"),
         ({}, MissingExtraError("--engine keras needs h5py", "pip"), "needs h5py; install it"),
     ],

@@ -154,7 +154,7 @@ def test_a_network_with_other_outputs_than_classes_is_a_bundle_error(
 @pytest.mark.parametrize(
     ("engine", "precision", "words"),
     [
-        ("tflite", "auto", r"--engine 'tflite' is not known; choose auto or onnx, keras"),
+        ("tflite", "auto", r"--engine 'tflite' is not known; choose auto or onnx, openvino, keras"),
         ("onnx", "fp16", r"--precision 'fp16' is not known; choose auto or fp32, int8, mixed"),
         ("keras", "int8", r"--precision int8 conflicts with --engine keras, which runs fp32 and"),
         ("onnx", "mixed", r"--precision mixed conflicts with --engine onnx, which runs fp32 and"),

@@ -278,7 +278,7 @@ def test_an_engine_is_tuned_when_nothing_is_said(bundle: Bundle, cache: Path) ->
     told: list[str] = []
     engine, _ = open_engine(bundle, ModelSettings(), told.append)
     assert len(told) == 1
-    assert told[0].startswith("Measured once for this network and machine: ")
+    assert told[0].startswith("Measured once for this network, machine and onnxruntime ")
     again, _ = open_engine(bundle, ModelSettings(), told.append)
     assert len(told) == 1
     assert (again.batch_size, again.name) == (engine.batch_size, engine.name)

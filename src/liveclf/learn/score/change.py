@@ -15,7 +15,8 @@ from liveclf.learn.data.tuning import EMISSION
 from liveclf.learn.export.noise import NOISE
 from liveclf.learn.score.evaluate import predict
 from liveclf.model.bundle import Bundle, Change
-from liveclf.model.engines.onnx_engine import engine_of, quickest
+from liveclf.model.engines.cpu import engine_of, quickest
+from liveclf.model.engines.onnx_engine import OnnxEngine
 from liveclf.records import FloatArray
 
 FORGOTTEN = 0.01
@@ -50,7 +51,7 @@ def measure(bundle: Bundle, material: Material) -> list[Right]:
         BundleError: It has no ONNX file.
     """
     precision = quickest(bundle)  # that which a CPU runs
-    engine, _ = engine_of(bundle, precision, _BATCH, 0, tell=lambda _: None)
+    engine, _ = engine_of(OnnxEngine, bundle, precision, _BATCH, 0, tell=lambda _: None)
     sets = [material.check]
     if material.tuning and (test := material.tuning.test()):
         sets.append(test)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from liveclf.config import ModelSettings
+from liveclf.config import Auto, ModelSettings
 from liveclf.errors import BundleError, MissingExtraError, UsageError
 from liveclf.model.bundle import WIDE, WINDOW_SAMPLES, Bundle, load_bundle
 from liveclf.model.engines.choice import gpu_is_visible, obstacle
@@ -19,10 +21,12 @@ from liveclf.protocols import Engine
 # name -> module with `open_engine(bundle, settings, tell) -> (engine, precision)`
 ENGINES = {
     "onnx": "liveclf.model.engines.onnx_engine",
+    "openvino": "liveclf.model.engines.openvino_engine",
     "keras": "liveclf.model.engines.keras_engine",
 }
 # What each can be told to run.
-PRECISIONS = {"onnx": ("fp32", "int8"), "keras": ("fp32", "mixed")}
+_ON_CPU = ("fp32", "int8")
+PRECISIONS = {"onnx": _ON_CPU, "openvino": _ON_CPU, "keras": ("fp32", "mixed")}
 
 
 def open_engine(
@@ -96,7 +100,7 @@ def _check_names(settings: ModelSettings) -> None:
 def _auto(bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]) -> str:
     """Return Keras where there is a GPU for it; TensorFlow is not imported where there is none."""
     if not gpu_is_visible():
-        return "onnx"
+        return _on_cpu(bundle, settings, tell)
     reason = obstacle(bundle, settings)
     if not reason:
         try:
@@ -107,8 +111,21 @@ def _auto(bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]) 
             )
         except MissingExtraError as error:
             reason = str(error)
-    tell(f"There is a GPU, but the network runs on the CPU, by ONNX Runtime: {reason}.")
-    return "onnx"
+    tell(f"There is a GPU, but the network runs on the CPU: {reason}.")
+    return _on_cpu(bundle, settings, tell)
+
+
+def _on_cpu(bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]) -> str:
+    """Return the faster of ONNX Runtime and OpenVINO where both are installed, as measured."""
+    if find_spec("openvino") is None or settings.precision == "mixed":
+        return "onnx"
+    free = replace(settings, threads=Auto(0), batch=Auto(0))
+    rates = {}
+    for name in ("onnx", "openvino"):
+        engine, _ = import_module(ENGINES[name]).open_engine(bundle, free, tell)
+        rates[name] = engine.windows_per_s
+        engine.close()
+    return max(rates, key=lambda name: rates[name])
 
 
 def batch_shapes(largest: int) -> tuple[int, ...]:

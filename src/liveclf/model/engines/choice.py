@@ -31,9 +31,9 @@ def obstacle(bundle: Bundle, settings: ModelSettings) -> str:
         settings: What else is asked for.
     """
     if settings.precision == "int8":
-        return "--precision int8 is for ONNX Runtime"
+        return "--precision int8 is for CPUs"
     if settings.threads:
-        return f"--threads {settings.threads} is for ONNX Runtime"
+        return f"--threads {settings.threads} is for CPUs"
     if KERAS_FILE not in bundle.info.files:
         return f"bundle {bundle.info.name} has no {KERAS_FILE}"
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")

@@ -106,7 +106,7 @@ def tuned(key: Key, engine: Tunable, tell: Callable[[str], None]) -> Choice:
         return choice
     choice = measure(engine, candidates(key.cores, key.threads, key.batch))
     told = (
-        f"Measured once for this network and machine: {choice.threads} threads, "
+        f"Measured once for this network, machine and {key.runtime}: {choice.threads} threads, "
         f"{choice.batch} windows a call, {choice.windows_per_s:,.0f} windows/s"
     )
     fault = _remember(file, _Remembered(key, choice))
