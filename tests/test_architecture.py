@@ -47,6 +47,7 @@ HEAVY = (
     "torch",
     "zmq",
     "ray",
+    "openvino",
     "paho",
     "matplotlib",
     "prometheus_client",

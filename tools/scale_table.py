@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2.4e6, help="samples per second of a radio")
     parser.add_argument("--sample-bytes", type=int, default=2, help="of a sample on the wire")
     parser.add_argument("--windows-per-core", type=float, default=1500, help="of liveclf bench")
-    parser.add_argument("--windows-per-gpu", type=float, default=100_000, help="of bench_gpu.py")
+    parser.add_argument("--windows-per-gpu", type=float, default=140_000, help="of bench_gpu.py")
     parser.add_argument("--record-bytes", type=float, default=370, help="of a JSON line")
     told = parser.parse_args()
     given = Inputs(

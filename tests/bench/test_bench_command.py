@@ -16,7 +16,7 @@ from liveclf.bench.measuring import covered
 from liveclf.bench.results import Result
 from liveclf.cli import main
 
-LIGHT = ("--batch", "8", "--threads", "1", "--seconds", "0.1")
+LIGHT = ("--engine", "onnx", "--batch", "8", "--threads", "1", "--seconds", "0.1")
 LIMIT_S = 120
 
 

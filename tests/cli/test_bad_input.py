@@ -162,7 +162,7 @@ RECORDINGS: dict[str, tuple[Case, int, str]] = {
         "--realtime needs a sample rate and none is known",
     ),
     "windows left out of a file": (
-        lambda d: [cu8(d), "--when-slow", "stride"],
+        lambda d: [cu8(d), "--when-slow", "stride", "--engine", "onnx"],
         WRONG_USE,
         r"--when-slow stride conflicts with .*x\.cu8, which waits.* add --realtime",
     ),

@@ -15,6 +15,7 @@ OPTIONAL = {
     "pyrtlsdr": ("RTL-SDR", 'pip install "liveclf[rtlsdr]"'),
     "pyzmq": ("ZeroMQ", 'pip install "liveclf[zeromq]"'),
     "paho-mqtt": ("MQTT", 'pip install "liveclf[mqtt]"'),
+    "openvino": ("speed on CPUs with AMX", 'pip install "liveclf[openvino]"'),
     "tensorflow": ("training", 'pip install "liveclf[train]"'),
 }
 
