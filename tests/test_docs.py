@@ -53,7 +53,7 @@ def test_every_flag_that_a_document_names_exists(document: str) -> None:
         # Of scripts in tools/:
         *("--realisations", "--seed", "--seconds", "--rounds", "--minutes", "--weights"),
         *("--bundle", "--parts", "--seeds", "--windows", "--full-size-steps", "--train", "--times"),
-        *("--windows-per-core", "--windows-per-gpu"),
+        *("--windows-per-core", "--windows-per-gpu", "--complete-in", "--batches"),
         *("--scenes", "--burst", "--short", "--steady", "--noise", "--dc", "--image", "--spurs"),
         *("--gain-step", "--keep", "--trains", "--only"),
         *("--emissions", "--snr", "--pairs", "--passes", "--chromium"),

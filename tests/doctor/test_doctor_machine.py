@@ -27,6 +27,7 @@ def test_what_is_optional_and_not_installed_is_skipped():
     assert states == {
         "program": "ok", "packages": "ok",
         "RTL-SDR": "skipped", "ZeroMQ": "skipped", "MQTT": "skipped", "training": "skipped",
+        "speed on CPUs with AMX": "skipped",
     }  # fmt: skip
 
 
