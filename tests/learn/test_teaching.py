@@ -150,6 +150,11 @@ def test_what_does_not_see_what_students_see_does_not_teach() -> None:
             load(TrainSettings, None, {"network": {**network, "students": [0.5]}})
 
 
+def test_two_students_of_one_width_would_be_one_bundle() -> None:
+    with pytest.raises(UsageError, match=r"students 0\.5, 0\.25, 0\.5 name one twice"):
+        load(TrainSettings, None, {"network": {"preset": "vgg16", "students": [0.5, 0.25, 0.5]}})
+
+
 def test_dense_layers_alone_have_no_students(tmp_path: Path) -> None:
     settings = TrainSettings(
         network=NetworkSettings(students=(0.5,), start="vgg16-slim"), fit=FitSettings(freeze=True)

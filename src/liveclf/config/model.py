@@ -20,7 +20,7 @@ class ModelSettings(Section, frozen=True):
 
     bundle: Annotated[str, option("name of a bundle in the package, or a bundle folder", "--model", "-m", metavar="NAME|DIR")] = "auto"
     engine: Annotated[str, option("what runs the network: auto, onnx, openvino or keras", "--engine", metavar="NAME")] = "auto"
-    precision: Annotated[str, option("which weights and arithmetic: auto, fp32, int8 (onnx) or mixed (keras: convolutions in half precision)", "--precision", metavar="NAME")] = "auto"
+    precision: Annotated[str, option("which weights and arithmetic: auto, fp32, int8 (onnx, openvino) or mixed (keras: convolutions in half precision)", "--precision", metavar="NAME")] = "auto"
     threads: Annotated[Auto, option("threads of the engine; auto: measured once, what is fastest", "--threads", metavar="N|auto")] = Auto(0)
     batch: Annotated[Auto, option("most windows per call of the network; auto: likewise", "--batch", metavar="N|auto")] = Auto(0)
     max_age_s: Annotated[Seconds, option("how long a live window waits for its batch to fill when no more are waiting", "--max-age", metavar="TIME")] = Seconds(0)

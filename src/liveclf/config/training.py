@@ -37,6 +37,8 @@ class NetworkSettings(Section, frozen=True):
                 f"students {self.students[0]:g} and preset {self.preset}, recipe {self.recipe} do "
                 "not fit: only vgg16 and vgg16-slim of our recipe teach"
             )
+        if len(set(self.students)) < len(self.students):
+            raise ValueError(f"students {', '.join(f'{w:g}' for w in self.students)} name one twice")
 
 
 class FitSettings(Section, frozen=True):
