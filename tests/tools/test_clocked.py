@@ -16,7 +16,7 @@ from liveclf.config import FitSettings, TrainSettings
 from liveclf.learn.fit.optimiser import compile_model
 
 TOOLS = Path(__file__).parents[2] / "tools"
-STEPS, PEAK = 2000, 0.01
+STEPS, PEAK = 1000, 0.01
 
 
 class Clock:
@@ -62,7 +62,7 @@ def trained(clocked: Any, step_s: float, seconds: float) -> tuple[int, list[floa
     return len(rates), rates
 
 
-def test_where_there_is_time_for_a_fifth_the_rate_falls_five_times_as_fast(clocked: Any) -> None:
+def test_where_there_is_time_for_two_fifths_the_rate_falls_so_much_faster(clocked: Any) -> None:
     steps, rates = trained(clocked, step_s=1.0, seconds=400.0)
     assert 400 <= steps <= 450  # looked at every 50
     assert max(rates) == pytest.approx(PEAK, rel=0.1)
@@ -73,7 +73,7 @@ def test_where_there_is_time_for_a_fifth_the_rate_falls_five_times_as_fast(clock
 def test_where_there_is_time_enough_every_step_is_taken(clocked: Any) -> None:
     steps, rates = trained(clocked, step_s=0.01, seconds=1e6)
     assert steps == STEPS
-    assert rates[1050] == pytest.approx(PEAK / 2, rel=0.02)  # half way behind the warm-up
+    assert rates[550] == pytest.approx(PEAK / 2, rel=0.02)  # half way behind the warm-up
 
 
 def test_time_is_real(clocked: Any) -> None:
