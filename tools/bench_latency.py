@@ -69,12 +69,19 @@ def main() -> None:
     parser.add_argument("--rate", type=Hertz.parse, default=Hertz(2.4e6))
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--model", default="auto")
+    parser.add_argument("--engine", default="auto")
     parser.add_argument("--batch", type=Auto.parse, default=ModelSettings().batch)
     parser.add_argument("--max-age", type=Seconds.parse, default=ModelSettings().max_age_s)
+    parser.add_argument("--max-late", type=Seconds.parse, default=ModelSettings().max_late_s)
     parser.add_argument("--when-slow", default="auto")
     asked = parser.parse_args()
     model = ModelSettings(
-        bundle=asked.model, batch=asked.batch, max_age_s=asked.max_age, when_slow=asked.when_slow
+        bundle=asked.model,
+        engine=asked.engine,
+        batch=asked.batch,
+        max_age_s=asked.max_age,
+        max_late_s=asked.max_late,
+        when_slow=asked.when_slow,
     )
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "noise.cu8"
@@ -131,7 +138,8 @@ def measure(rate_hz: float, seconds: float, model: ModelSettings) -> None:
     )
     print(
         f"batch policy: what is waiting, at most {engine.batch_size}, kept {model.max_age_s:g} s"
-        f" for more; when slow: {policy}; batches of {np.mean(output.batches):.0f} on average"
+        f" for more; when slow: {policy}, and what is later than {model.max_late_s:g} s is left"
+        f" out; batches of {np.mean(output.batches):.0f} on average"
     )
     table = Table("latency, ms", "p50", "p99", "max")
     for name, latency_s in (("from arrival", output.arrived_s), ("from the air", output.taken_s)):
