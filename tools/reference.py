@@ -11,9 +11,9 @@
 GPU under JAX, or two CPU cores in whatever time there is. After `--minutes` it ends between
 two steps; the same command goes on from the last checkpoint. With `--complete-in` the learning
 rate falls as fast as it must for the training to be complete after so many minutes of steps,
-however many of `--steps` that leaves out: for a machine that is lent. It leaves the weights as
-float16 (`weights.npz`), their average (`average.npz`), the settings and the history in
-`--out`, a few megabytes. TRAINING is any flags of `liveclf train`.
+however many of `--steps` that leaves out: for a machine rented by the hour. It leaves the
+weights as float16 (`weights.npz`), their average (`average.npz`), the settings and the history
+in `--out`, a few megabytes. TRAINING is any flags of `liveclf train`.
 
 `finish` needs TensorFlow and no accelerator: it builds the network from these weights, takes
 their average if that is better, exports, quantises, fits temperatures and thresholds on
