@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from liveclf.config import ModelSettings
 from liveclf.model.bundle import KERAS_FILE, LAYER_FILES, ONNX_FILES, load_bundle
 from liveclf.model.engines.cpu import CpuEngine, compiled_front, cores
 from liveclf.model.engines.onnx_engine import OnnxEngine
+from liveclf.model.engines.openvino_engine import OpenVinoEngine
 from liveclf.model.engines.tuning import candidates, measure
 from liveclf.records import FloatArray
 from liveclf.signals.classes import CLASSES
@@ -117,11 +119,10 @@ def _rows(folder: Path, scratch: Path, x: FloatArray) -> tuple[list[Row], list[s
     for precision, file in LAYER_FILES.items():
         path = folder / ONNX_FILES[precision]
         if (folder / file).exists():
-            layers = folder / file
-            openers[f"liveclf {precision}"] = lambda p=layers, k=precision: _ours(p, k)  # type: ignore[misc]
-            openers[f"liveclf {precision} on OpenVINO"] = lambda p=layers, k=precision: _ours_too(
-                p, k
-            )  # type: ignore[misc]
+            for on, runtime in (("", OnnxEngine), (" on OpenVINO", OpenVinoEngine)):
+                openers[f"liveclf {precision}{on}"] = partial(
+                    _ours, runtime, folder / file, precision
+                )
         for kind, opener in (("ONNX Runtime", _onnx), ("OpenVINO", _openvino)):
             openers[f"{kind} {precision}"] = lambda o=opener, p=path, k=precision: o(p, k)  # type: ignore[misc]
         openers[f"LiteRT {precision}"] = lambda k=precision: _litert(folder, scratch, k, x)  # type: ignore[misc]
@@ -144,14 +145,8 @@ def _rows(folder: Path, scratch: Path, x: FloatArray) -> tuple[list[Row], list[s
     return rows, missing
 
 
-def _ours(path: Path, precision: str) -> Row:
-    return _tuned(OnnxEngine(path, precision, 1, before=compiled_front(print)))
-
-
-def _ours_too(path: Path, precision: str) -> Row:
-    from liveclf.model.engines.openvino_engine import OpenVinoEngine
-
-    return _tuned(OpenVinoEngine(path, precision, 1, before=compiled_front(print)))
+def _ours(kind: type[CpuEngine], path: Path, precision: str) -> Row:
+    return _tuned(kind(path, precision, 1, before=compiled_front(print)))
 
 
 def _onnx(path: Path, precision: str) -> Row:

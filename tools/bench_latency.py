@@ -38,8 +38,7 @@ from liveclf.live.batcher import Batcher
 from liveclf.live.decider import Decider
 from liveclf.live.shedding import Stride, policy_of
 from liveclf.live.stats import Stats
-from liveclf.model.bundle import load_bundle
-from liveclf.model.engines import open_engine
+from liveclf.model.engines import find_bundle, open_engine
 from liveclf.protocols import Engine
 from liveclf.records import Detections
 from liveclf.sources import open_source
@@ -109,7 +108,7 @@ def evenness(engine: Engine, seconds: float = 5.0) -> str:
 
 def measure(rate_hz: float, seconds: float, model: ModelSettings) -> None:
     """Listen for some seconds and print."""
-    bundle = load_bundle(model.bundle)
+    bundle = find_bundle(model)
     engine, precision = open_engine(bundle, model)
     print(evenness(engine))
     source = open_source(

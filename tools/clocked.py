@@ -20,7 +20,7 @@ class Clocked(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyp
         """Take how many steps the schedule has, and how long it may take."""
         super().__init__()
         self._steps, self._seconds = steps, seconds
-        self._began_s = self._taken = 0.0
+        self._began_s, self._taken = 0.0, 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the count on; end at its end."""
@@ -36,4 +36,4 @@ class Clocked(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyp
         count.assign(max(int(count), min(self._steps, int(share * self._steps))))
         if int(count) >= self._steps:
             self.model.stop_training = True
-            print(f"complete after {self._taken:.0f} steps", flush=True)
+            print(f"complete after {self._taken} steps", flush=True)

@@ -150,10 +150,10 @@ def finish(weights: Path, folder: Path, heldout: int | None) -> int:
     from liveclf.cli.messages import say
     from liveclf.config import TrainSettings, load
     from liveclf.learn.data.material import gather
-    from liveclf.learn.export.bundling import check_exporter, write_bundle
+    from liveclf.learn.export.bundling import check_exporter, write_bundle, write_students
     from liveclf.learn.fit.average import choose
     from liveclf.learn.fit.optimiser import compile_model
-    from liveclf.learn.fit.teaching import networks_in, with_students
+    from liveclf.learn.fit.teaching import with_students
     from liveclf.model.vgg16 import build_vgg16
 
     check_exporter()
@@ -168,9 +168,8 @@ def finish(weights: Path, folder: Path, heldout: int | None) -> int:
     if (weights / AVERAGE).exists():
         choose(model, read_halves(weights / AVERAGE), material.chunks, material.check, say)
     tell_accuracies(write_bundle(model, folder, settings, material))
-    for width, student in zip(network.students, networks_in(model)[1:], strict=True):
-        beside = folder.with_name(f"{folder.name}-{width:g}")
-        tell_accuracies(write_bundle(student, beside, settings, material, student=width))
+    for _, info in write_students(model, folder, settings, material):
+        tell_accuracies(info)
     return 0
 
 
@@ -216,20 +215,23 @@ def renew(old: Path, folder: Path) -> int:
     import keras
     import msgspec
 
-    import liveclf.model.vgg16  # noqa: F401  registers the layers
     from liveclf.cli.messages import say
     from liveclf.config import TrainSettings
     from liveclf.learn.data.material import gather
     from liveclf.learn.export.bundling import check_exporter, write_bundle
     from liveclf.model.bundle import KERAS_FILE, load_bundle
+    from liveclf.model.vgg16 import PRESETS  # and registers the layers
 
     check_exporter()
     bundle = load_bundle(str(old))
     settings = msgspec.convert(bundle.info.training, TrainSettings)
     material = gather(settings, folder, say)
     model = keras.models.load_model(bundle.file(KERAS_FILE), compile=False)
-    bias = bundle.info.noise_bias
-    tell_accuracies(write_bundle(model, folder, settings, material, bundle.info.name, bias))
+    info, own = bundle.info, settings.network
+    is_own = (info.preset, info.width) == (own.preset, own.width or PRESETS[own.preset].width)
+    student = None if is_own else info.width
+    written = write_bundle(model, folder, settings, material, info.name, info.noise_bias, student)
+    tell_accuracies(written)
     return 0
 
 

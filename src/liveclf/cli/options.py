@@ -11,7 +11,6 @@ from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 import msgspec
 
 from liveclf.config import Section, load, parse_value
-from liveclf.config.section import Share
 from liveclf.errors import UsageError
 
 SettingsT = TypeVar("SettingsT", bound=Section)
@@ -170,8 +169,9 @@ def _add(
         return
     options["metavar"] = extra["metavar"]
     if several or isinstance(default, tuple):
-        if (get_args(plain) or (str,))[0] is Share:  # a number, which no text stands for
-            options["type"] = partial(_typed, Share)
+        each = (get_args(plain) or (str,))[0]
+        if getattr(each, "__origin__", each) in (int, float):  # for which no text stands in a file
+            options["type"] = partial(_typed, each)
         group.add_argument(*extra["flags"], action="append", **options)
         return
     if extra["alone"]:

@@ -130,8 +130,7 @@ def _work(
 ) -> None:
     from liveclf.cli.tuning import is_of_recordings, read_recordings, tell_changes
     from liveclf.learn.data.material import gather
-    from liveclf.learn.export.bundling import write_bundle
-    from liveclf.learn.fit.teaching import networks_in
+    from liveclf.learn.export.bundling import write_bundle, write_students
     from liveclf.learn.fit.train import train
     from liveclf.learn.score.change import changes, measure
     from liveclf.model.bundle import OF_RUN, load_bundle, write_info
@@ -150,9 +149,8 @@ def _work(
         write_info(run / OF_RUN, replace(info, tuned=found))
         tell_changes(found, _tell)
     _print(info, run / OF_RUN)
-    for width, student in zip(settings.network.students, networks_in(model)[1:], strict=True):
-        folder = run / f"{OF_RUN}-{width:g}"
-        _print(write_bundle(student, folder, settings, material, student=width), folder)
+    for folder, of_student in write_students(model, run / OF_RUN, settings, material):
+        _print(of_student, folder)
 
 
 def _print(info: BundleInfo, folder: Path) -> None:

@@ -8,6 +8,7 @@ import io
 import platform
 import tomllib
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from liveclf.learn.data.truth import TruthSet
 from liveclf.learn.export.layers import cut
 from liveclf.learn.export.noise import NOISE, favour_noise, noise_windows
 from liveclf.learn.export.quantise import quantise
+from liveclf.learn.fit.teaching import networks_in
 from liveclf.learn.score.calibrate import fit_temperature, fit_threshold
 from liveclf.learn.score.evaluate import predict, score
 from liveclf.model.bundle import (
@@ -131,6 +133,22 @@ def _favour_noise(bare: keras.Model, settings: TrainSettings, material: Material
         return 0.0
     windows = noise_windows(fit.seed, (data.snr_min_db, data.snr_max_db))
     return favour_noise(bare, windows, classes.index(NOISE), fit.noise_share)
+
+
+def write_students(
+    model: keras.Model, folder: Path, settings: TrainSettings, material: Material
+) -> Iterator[tuple[Path, BundleInfo]]:
+    """Write a bundle of each student beside that of its teacher, and yield where it is.
+
+    Args:
+        model: As the training left it.
+        folder: Of the teacher's bundle.
+        settings: What they were trained with.
+        material: What they were trained on.
+    """
+    for width, student in zip(settings.network.students, networks_in(model)[1:], strict=True):
+        beside = folder.with_name(f"{folder.name}-{width:g}")
+        yield beside, write_bundle(student, beside, settings, material, student=width)
 
 
 _COMPARED, _TIES = 128, 0.05

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -49,15 +48,15 @@ def open_engine(
             network has logits.
     """
     _check_names(settings)
-    name = _auto(bundle, settings, tell) if settings.engine == "auto" else settings.engine
+    name, opened = settings.engine, None
+    if name == "auto":
+        name, opened = _auto(bundle, settings, tell)
     if settings.precision not in ("auto", *PRECISIONS[name]):
         raise UsageError(
             f"--precision {settings.precision} conflicts with --engine {name}, "
             f"which runs {' and '.join(PRECISIONS[name])}."
         )
-    open_named: Callable[[Bundle, ModelSettings, Callable[[str], None]], tuple[Engine, str]]
-    open_named = import_module(ENGINES[name]).open_engine
-    engine, precision = open_named(bundle, settings, tell)
+    engine, precision = opened or _open(name, bundle, settings, tell)
     logits = engine.predict(np.zeros((1, 2, WINDOW_SAMPLES), np.float32))
     if logits.shape != (1, len(bundle.info.classes)):
         raise BundleError(
@@ -65,6 +64,13 @@ def open_engine(
             f"has {logits.shape[-1]} outputs; copy the bundle again."
         )
     return engine, precision
+
+
+def _open(
+    name: str, bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
+) -> tuple[Any, str]:
+    opened: tuple[Any, str] = import_module(ENGINES[name]).open_engine(bundle, settings, tell)
+    return opened
 
 
 def find_bundle(settings: ModelSettings) -> Bundle:
@@ -79,9 +85,8 @@ def find_bundle(settings: ModelSettings) -> Bundle:
     may_use_gpu = settings.engine in ("auto", "keras") and gpu_is_visible()
     if settings.bundle == "auto" and may_use_gpu:
         wide = load_bundle(WIDE)
-        with suppress(MissingExtraError):  # `open_engine` says it, once
-            if not obstacle(wide, settings) and import_module(ENGINES["keras"]).finds_gpu():
-                return wide
+        if not _off_gpu(wide, settings):  # else `open_engine` says it, once
+            return wide
     return load_bundle(settings.bundle)
 
 
@@ -97,35 +102,48 @@ def _check_names(settings: ModelSettings) -> None:
         )
 
 
-def _auto(bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]) -> str:
-    """Return Keras where there is a GPU for it; TensorFlow is not imported where there is none."""
-    if not gpu_is_visible():
-        return _on_cpu(bundle, settings, tell)
-    reason = obstacle(bundle, settings)
-    if not reason:
-        try:
-            if import_module(ENGINES["keras"]).finds_gpu():
-                return "keras"
-            reason = (
-                'Keras finds no GPU: its CUDA libraries are missing (pip install "liveclf[gpu]")'
-            )
-        except MissingExtraError as error:
-            reason = str(error)
-    tell(f"There is a GPU, but the network runs on the CPU: {reason}.")
+def _auto(
+    bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
+) -> tuple[str, tuple[Any, str] | None]:
+    """Return Keras where there is a GPU for it; TensorFlow is not imported where there is none.
+
+    Returns:
+        The name of an engine, and what it opened if it had to be opened for the choice.
+    """
+    if gpu_is_visible():
+        reason = _off_gpu(bundle, settings)
+        if not reason:
+            return "keras", None
+        tell(f"There is a GPU, but the network runs on the CPU: {reason}.")
     return _on_cpu(bundle, settings, tell)
 
 
-def _on_cpu(bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]) -> str:
+def _off_gpu(bundle: Bundle, settings: ModelSettings) -> str:
+    """Return what keeps the network off a GPU that is visible, empty if nothing does."""
+    if reason := obstacle(bundle, settings):
+        return reason
+    try:
+        if import_module(ENGINES["keras"]).finds_gpu():
+            return ""
+    except MissingExtraError as error:
+        return str(error)
+    return 'Keras finds no GPU: its CUDA libraries are missing (pip install "liveclf[gpu]")'
+
+
+def _on_cpu(
+    bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
+) -> tuple[str, tuple[Any, str] | None]:
     """Return the faster of ONNX Runtime and OpenVINO where both are installed, as measured."""
     if find_spec("openvino") is None or settings.precision == "mixed":
-        return "onnx"
+        return "onnx", None
     free = replace(settings, threads=Auto(0), batch=Auto(0))
-    rates = {}
-    for name in ("onnx", "openvino"):
-        engine, _ = import_module(ENGINES[name]).open_engine(bundle, free, tell)
-        rates[name] = engine.windows_per_s
-        engine.close()
-    return max(rates, key=lambda name: rates[name])
+    opened = {name: _open(name, bundle, free, tell) for name in ("onnx", "openvino")}
+    fastest = max(opened, key=lambda name: opened[name][0].windows_per_s)
+    kept = fastest if settings == free else ""
+    for name, (engine, _) in opened.items():
+        if name != kept:
+            engine.close()
+    return fastest, opened.get(kept)
 
 
 def batch_shapes(largest: int) -> tuple[int, ...]:

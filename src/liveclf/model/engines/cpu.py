@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -33,27 +32,42 @@ _SHORT_S = 2.0  # a wait that needs no explanation
 class CpuEngine:
     """A network, by whatever runs it; a batch is shared out to threads that each run all of it.
 
-    Each also computes what comes before the layers with weights, where that is compiled.
+    Each also computes what comes before the layers with weights, where that is compiled. A
+    runtime is a class of its own, with a `label`, a `runtime` and a `_load`.
 
     Attributes:
+        label: What the runtime is called.
+        runtime: Its name and version, empty where it is not installed.
         batch_size: Most windows per call.
         name: For people.
         windows_per_s: As measured when its threads and batch were chosen; 0 if they were given.
     """
 
-    def __init__(self, label: str, run: Run, batch: int, threads: int, before: Front | None):
-        """Take what runs the network.
+    label: str
+    runtime: str
+
+    def __init__(
+        self, path: Path, precision: str, batch: int, threads: int = 0, before: Front | None = None
+    ) -> None:
+        """Load the network.
 
         Args:
-            label: What to call it.
-            run: Called with the inputs.
+            path: The ONNX file, of all of it or of its layers.
+            precision: What to call it, fp32 or int8.
             batch: Most windows per call.
             threads: 0 for one per core.
             before: What computes the other inputs of the layers from windows.
+
+        Raises:
+            BundleError: The runtime refuses it.
         """
-        self._label, self._network, self._before = label, run, before
+        self._network, self._precision, self._before = self._load(path, threads), precision, before
         self.windows_per_s = 0.0
         self._begin(threads or cores(), batch)
+
+    def _load(self, path: Path, threads: int) -> Run:
+        """Return what runs a file; `threads` as given to the engine."""
+        raise NotImplementedError
 
     def use(self, threads: int, batch: int) -> None:
         """Set how many threads share a batch, and the most windows per call."""
@@ -62,10 +76,10 @@ class CpuEngine:
 
     def _begin(self, threads: int, batch: int) -> None:
         # It begins a thread when one is needed.
-        self._pool = ThreadPoolExecutor(threads, self._label.split()[0])
+        self._pool = ThreadPoolExecutor(threads, self.label)
         self._threads = threads
         self.batch_size = int(batch)
-        self.name = f"{self._label}, {threads} threads"
+        self.name = f"{self.label} {self._precision}, {threads} threads"
 
     def submit(self, x: FloatArray) -> Callable[[], FloatArray]:
         """Begin to run windows (n, 2, 1024), n at most `batch_size`."""
@@ -85,23 +99,8 @@ class CpuEngine:
         return self._network((x, *self._before(x)) if self._before else (x,))
 
 
-class Kind(Protocol):
-    """A class of engines on a CPU.
-
-    Attributes:
-        runtime: Name and version of what it runs on.
-    """
-
-    runtime: str
-
-    def __call__(
-        self, path: Path, precision: str, batch: int, threads: int = 0, before: Front | None = None
-    ) -> CpuEngine:
-        """Load an ONNX file."""
-
-
 def open_tuned(
-    kind: Kind, bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
+    kind: type[CpuEngine], bundle: Bundle, settings: ModelSettings, tell: Callable[[str], None]
 ) -> tuple[CpuEngine, str]:
     """Load the int8 network if there is one, or the one asked for, with the best threads and batch.
 
@@ -133,7 +132,7 @@ def quickest(bundle: Bundle) -> str:
 
 
 def engine_of(
-    kind: Kind,
+    kind: type[CpuEngine],
     bundle: Bundle,
     precision: str,
     batch: int,

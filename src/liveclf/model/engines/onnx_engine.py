@@ -10,7 +10,7 @@ import onnxruntime as ort
 from liveclf.config import ModelSettings
 from liveclf.errors import BundleError
 from liveclf.model.bundle import Bundle
-from liveclf.model.engines.cpu import CpuEngine, Front, open_tuned
+from liveclf.model.engines.cpu import CpuEngine, Run, open_tuned
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
 
@@ -25,23 +25,9 @@ def open_engine(
 class OnnxEngine(CpuEngine):
     """One session. A batch of any size is run as it is: no shape costs a compilation."""
 
-    runtime = f"onnxruntime {ort.__version__}"
+    label, runtime = "onnx", f"onnxruntime {ort.__version__}"
 
-    def __init__(
-        self, path: Path, precision: str, batch: int, threads: int = 0, before: Front | None = None
-    ) -> None:
-        """Load the network.
-
-        Args:
-            path: The ONNX file, of all of it or of its layers.
-            precision: What to call it, fp32 or int8.
-            batch: Most windows per call.
-            threads: 0 for one per core.
-            before: What computes the other inputs of the layers from windows.
-
-        Raises:
-            BundleError: ONNX Runtime refuses it.
-        """
+    def _load(self, path: Path, threads: int) -> Run:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3  # its warnings are about graph clean-up
@@ -55,4 +41,4 @@ class OnnxEngine(CpuEngine):
             logits: FloatArray = session.run(None, dict(zip(inputs, given, strict=True)))[0]
             return logits
 
-        super().__init__(f"onnx {precision}", run, batch, threads, before)
+        return run

@@ -13,7 +13,8 @@ import numpy as np
 from liveclf.config import ModelSettings
 from liveclf.errors import BundleError, MissingExtraError
 from liveclf.model.bundle import Bundle
-from liveclf.model.engines.cpu import CpuEngine, Front, cores, open_tuned
+from liveclf.model.engines import padded
+from liveclf.model.engines.cpu import CpuEngine, Run, cores, open_tuned
 from liveclf.protocols import Engine
 from liveclf.records import FloatArray
 
@@ -46,25 +47,11 @@ def _runtime() -> str:
 
 
 class OpenVinoEngine(CpuEngine):
-    """One compiled network, a stream of one thread for each core."""
+    """One compiled network, a stream of one thread for each core, run in every shape at load."""
 
-    runtime = _runtime()
+    label, runtime = "openvino", _runtime()
 
-    def __init__(
-        self, path: Path, precision: str, batch: int, threads: int = 0, before: Front | None = None
-    ) -> None:
-        """Load the network and run it in every shape.
-
-        Args:
-            path: The ONNX file, of all of it or of its layers.
-            precision: What to call it, fp32 or int8.
-            batch: Most windows per call.
-            threads: 0 for one per core.
-            before: What computes the other inputs of the layers from windows.
-
-        Raises:
-            BundleError: OpenVINO refuses it.
-        """
+    def _load(self, path: Path, threads: int) -> Run:
         import openvino
 
         streams = max(int(threads), cores())
@@ -77,27 +64,25 @@ class OpenVinoEngine(CpuEngine):
         try:
             network = openvino.Core().compile_model(str(path), "CPU", wanted)
         except RuntimeError as error:
-            first_line = str(error).strip().splitlines()[-1]
-            raise BundleError(f"OpenVINO refuses {path}: {first_line}.") from error
-        self._requests = threading.local()
+            last_line = str(error).strip().splitlines()[-1]
+            raise BundleError(f"OpenVINO refuses {path}: {last_line}.") from error
         _warm_up(network, streams)
+        requests = threading.local()
 
         def run(given: Sequence[FloatArray]) -> FloatArray:
-            if not hasattr(self._requests, "own"):
-                self._requests.own = network.create_infer_request()
+            if not hasattr(requests, "own"):
+                requests.own = network.create_infer_request()
             n = len(given[0])
-            found = self._requests.own.infer([_filled_up(x) for x in given], share_inputs=True)
+            found = requests.own.infer([_filled_up(x) for x in given], share_inputs=True)
             return np.array(found[0][:n])  # the next run overwrites it
 
-        super().__init__(f"openvino {precision}", run, batch, threads, before)
+        return run
 
 
 def _filled_up(x: FloatArray) -> FloatArray:
     """Append zeros to the next of the shapes, or beyond them of multiples of the last."""
-    n, last = len(x), _SHAPES[-1]
-    shape = next((s for s in _SHAPES if s >= n), -(-n // last) * last)
-    missing = np.zeros((shape - n, *x.shape[1:]), x.dtype)
-    return np.ascontiguousarray(np.concatenate([x, missing]) if len(missing) else x)
+    last = _SHAPES[-1]
+    return np.ascontiguousarray(padded(x, (*_SHAPES, -(-len(x) // last) * last)))
 
 
 def _warm_up(network: Any, streams: int) -> None:
